@@ -1,0 +1,38 @@
+# Everything here sets itself up in .venv; only git, make and Python 3.10 or newer are needed.
+PYTHON ?= python3
+SECONDS ?= 0
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check conformance bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.demo .venv/.test .venv/.check: pyproject.toml
+	@.ci/venv "$(PYTHON)" $(@:.venv/.%=%)
+
+setup: .venv/.check ## make .venv with everything for development
+
+demo: .venv/.demo ## run the whole system on this machine (SECONDS=20 ends by itself)
+	@$(BIN)/python -m demo --seconds "$(SECONDS)"
+
+test: .venv/.test ## run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.check ## lint and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+conformance: .venv/.test ## run the golden cases on a real OpenTelemetry Collector too (builds it; needs Go)
+	@otelcol=$$(deploy/otelcol/build.sh) && \
+		OTELCOL="$$otelcol" $(BIN)/python -m pytest tests/conformance $(ARGS)
+
+bench: .venv/.test ## measure against the real OpenTelemetry Collector and other instrumentations
+	@otelcol=$$(deploy/otelcol/build.sh) && \
+		OTELCOL="$$otelcol" $(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## remove what was made here
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,69 @@
+"""What a configuration file can say, checked and frozen: the seam between YAML and rooms.
+
+`plan.py` fills these from the file; servers, engine and exposition read them. Defaults are the
+OpenTelemetry Collector's own. No parsing here, and no behaviour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Endpoint(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    """Empty means every interface."""
+    port: int
+    """0 lets the system choose a free one."""
+
+
+@dataclass(frozen=True)
+class OtlpHttp:
+    """`receivers.otlp.protocols.http`."""
+
+    endpoint: Endpoint = Endpoint("127.0.0.1", 4318)
+    body_bytes_max: int = 20 * 1024 * 1024
+    """Counts for the body on the wire and again after decompression."""
+
+
+@dataclass(frozen=True)
+class MemoryLimiter:
+    """`processors.memory_limiter`: above `limit - spike` bytes requests are refused, retryably."""
+
+    check_interval_seconds: float
+    limit_bytes: int
+    spike_bytes: int
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """`exporters.prometheus`."""
+
+    endpoint: Endpoint
+    namespace: str = ""
+    const_labels: tuple[tuple[str, str], ...] = ()
+    metric_expiration_seconds: float = 300.0
+    enable_open_metrics: bool = False
+    without_scope_info: bool = False
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """`extensions.health_check`."""
+
+    endpoint: Endpoint = Endpoint("127.0.0.1", 13133)
+    path: str = "/"
+    healthy_body: str | None = None
+    """None answers the Collector's JSON with status and uptime."""
+    unhealthy_body: str | None = None
+
+
+@dataclass(frozen=True)
+class SelfTelemetry:
+    """`service.telemetry`: the collector's own log level and metrics."""
+
+    log_level: str = "info"
+    metrics: Endpoint | None = Endpoint("127.0.0.1", 8888)
+    """None: no self-metrics server."""
