@@ -1,0 +1,230 @@
+"""Request bytes -> parts: for each metric its resource, its scope, its shape and its cells.
+
+What was seen before is recognised; what was not is first judged as a whole by the standard decoder,
+so a request is either valid in every byte or refused in every byte. The shapes are a cache and
+never a second truth: with an empty cache the parts are the same. It knows no rules and no series.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+
+from collector.errors import Malformed
+from collector.model import Attributes, Scope
+from collector.wire.learn import AttributesCache, learn
+from collector.wire.scan import LENGTH, Unusual, fields
+from collector.wire.shape import Desk, Shape
+from collector.wire.values import DuplicateKey, attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+ATTRIBUTES_MAX = 200_000
+"""Attribute sets remembered by their bytes; beyond, the memory starts anew."""
+SHAPES_MAX = 50_000
+"""Shapes remembered; beyond, metrics are learnt for one request only."""
+
+
+class Context(NamedTuple):
+    """What stands around a metric."""
+
+    resource: Attributes | None
+    """None where a key stands there twice."""
+    scope: Scope | None
+
+
+class Part(NamedTuple):
+    """One metric of a request."""
+
+    context: Context
+    shape: Shape
+    cells: NDArray[np.uint64]
+
+
+Framed = tuple[bytes, bytes, int, int]
+"""The bytes around a metric (of its resource, of its scope) and where its own begin and end."""
+
+
+class Reader:
+    """Reads requests; remembers contexts and shapes."""
+
+    def __init__(self) -> None:
+        self._desk = Desk()
+        self._contexts: dict[tuple[bytes, bytes], Context] = {}
+        self._attributes: AttributesCache = {}
+        self._shapes: dict[tuple[bytes, bytes, int, bytes], Shape] = {}
+        self.learnt = 0
+        """Metrics that had to be learnt since the start."""
+        self.matched = 0
+        """Metrics that a shape matched."""
+
+    @property
+    def shapes(self) -> int:
+        """How many shapes are remembered."""
+        return len(self._shapes)
+
+    def read(self, body: bytes, now: float) -> list[Part]:
+        """Take a request apart; whoever uses a part's shape says so in its `used`.
+
+        Raises Malformed where the body is not an ExportMetricsServiceRequest.
+        """
+        try:
+            framed = list(_frames(body, strict=True))
+            parts = self._recognise(body, framed)
+        except (Unusual, IndexError):
+            parts = None
+        return parts if parts is not None else self._learn(body, now)
+
+    def forget(self, before: float) -> None:
+        """Drop the shapes that nothing matched since `before`."""
+        for key in [key for key, shape in self._shapes.items() if shape.used < before]:
+            del self._shapes[key]
+
+    def _recognise(self, body: bytes, framed: list[Framed]) -> list[Part] | None:
+        """Return the parts if every one of them is known."""
+        parts = []
+        for outer, inner, at, end in framed:
+            context = self._contexts.get((outer, inner))
+            shape = self._shapes.get((outer, inner, end - at, _name(body, at)))
+            if context is None or shape is None:
+                return None
+            self._desk.lay(body, at, end - at)
+            if not self._desk.fits(shape):
+                return None
+            parts.append(Part(context, shape, self._desk.gather(shape)))
+        self.matched += len(parts)
+        return parts
+
+    def _learn(self, body: bytes, now: float) -> list[Part]:
+        """Return the parts of a request in which something is new."""
+        message = ExportMetricsServiceRequest()
+        try:
+            message.ParseFromString(body)
+        except DecodeError:
+            raise Malformed("the body is not an OTLP ExportMetricsServiceRequest") from None
+        try:
+            return [self._part(body, framed, now) for framed in list(_frames(body))]
+        except (Unusual, IndexError):
+            pass
+        message.DiscardUnknownFields()
+        canonical = message.SerializeToString()
+        return [self._part(canonical, framed, now) for framed in list(_frames(canonical))]
+
+    def _part(self, body: bytes, framed: Framed, now: float) -> Part:
+        outer, inner, at, end = framed
+        context = self._contexts.get((outer, inner))
+        if context is None:
+            context = Context(_resource(outer), _scope(inner))
+            if len(self._contexts) >= SHAPES_MAX:
+                self._contexts.clear()
+            self._contexts[outer, inner] = context
+        size = end - at
+        key = outer, inner, size, _name(body, at)
+        shape = self._shapes.get(key)
+        self._desk.lay(body, at, size)
+        if shape is None or not self._desk.fits(shape):
+            if len(self._attributes) >= ATTRIBUTES_MAX:
+                self._attributes.clear()
+            shape = self._desk.cast(learn(body, at, end, self._attributes), size, now)
+            self.learnt += 1
+            if len(self._shapes) < SHAPES_MAX or key in self._shapes:
+                self._shapes[key] = shape
+        else:
+            self.matched += 1
+        return Part(context, shape, self._desk.gather(shape))
+
+
+def _frames(body: bytes, *, strict: bool = False) -> Iterator[Framed]:
+    """Yield each metric with the bytes around it.
+
+    Those bytes are all fields of ResourceMetrics but the scopes, and all fields of ScopeMetrics but
+    the metrics: two metrics with equal ones have equal contexts. `strict` raises Unusual where some
+    byte of the body would be in none of what is yielded.
+    """
+    for number, wire_type, start, stop in fields(body, 0, len(body)):
+        if number != 1 or wire_type != LENGTH:
+            if strict:
+                raise Unusual
+            continue
+        outer, scopes = _split(body, start, stop)
+        if strict and not scopes:
+            raise Unusual
+        for scope_start, scope_stop in scopes:
+            inner, metrics = _split(body, scope_start, scope_stop)
+            if strict and not metrics:
+                raise Unusual
+            for at, end in metrics:
+                yield outer, inner, at, end
+
+
+def _split(body: bytes, at: int, end: int) -> tuple[bytes, list[tuple[int, int]]]:
+    """Part the children (field 2) of ResourceMetrics or ScopeMetrics from the bytes around them."""
+    children = []
+    around = b""
+    done = at
+    for number, wire_type, start, stop in fields(body, at, end):
+        if number == 2 and wire_type == LENGTH:
+            children.append((start, stop))
+        else:
+            around += body[done:stop]
+        done = stop
+    return around, children
+
+
+def _name(body: bytes, at: int) -> bytes:
+    """Return a metric's name where it stands first and is short, as every SDK writes it.
+
+    It only helps to find a shape; where it is missing the size alone has to.
+    """
+    size = body[at + 1] if body[at : at + 1] == b"\x0a" else 0
+    return body[at + 2 : at + 2 + size] if size < 0x80 else b""
+
+
+def _resource(around: bytes) -> Attributes | None:
+    """Read the resource's attributes from the bytes around its scopes."""
+    resource = _only(around, 1)
+    if resource is None:
+        return ()
+    ranges = [(a, b) for n, w, a, b in fields(around, *resource) if n == 1 and w == LENGTH]
+    try:
+        return attributes(around, ranges)
+    except DuplicateKey:
+        return None
+
+
+def _scope(around: bytes) -> Scope | None:
+    """Read the scope from the bytes around its metrics."""
+    schema = _only(around, 3, last=True)
+    schema_url = around[slice(*schema)].decode() if schema else ""
+    scope = _only(around, 1)
+    if scope is None:
+        return Scope("", "", schema_url)
+    texts = {1: "", 2: ""}
+    ranges = []
+    for number, wire_type, start, stop in fields(around, *scope):
+        if wire_type != LENGTH:
+            continue
+        if number in texts:
+            texts[number] = around[start:stop].decode()
+        elif number == 3:
+            ranges.append((start, stop))
+    try:
+        return Scope(texts[1], texts[2], schema_url, attributes(around, ranges))
+    except DuplicateKey:
+        return None
+
+
+def _only(around: bytes, field: int, *, last: bool = False) -> tuple[int, int] | None:
+    """Find a field that stands at most once, or the last of several where the last wins."""
+    found = [(a, b) for n, w, a, b in fields(around, 0, len(around)) if n == field and w == LENGTH]
+    if len(found) > 1 and not last:
+        raise Unusual  # messages that stand twice are merged
+    return found[-1] if found else None

@@ -1,0 +1,77 @@
+"""Protocol Buffers' wire format, one field at a time, decoding nothing that is not asked for.
+
+Bytes and a range go in, field positions come out (https://protobuf.dev/programming-guides/encoding).
+It knows no message: which field means what is its callers' knowledge.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+"""The wire types; 3 and 4, groups, are `Unusual`."""
+
+
+class Unusual(Exception):  # noqa: N818 - it is a fork in the road, not a fault
+    """Bytes for the standard decoder to judge: broken, or legal but never seen in practice.
+
+    Whoever catches it decodes with the standard library and, if that accepts the bytes, comes back
+    with their canonical encoding.
+    """
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return the number that starts at `at` and the position behind it.
+
+    Raises IndexError where the data ends first, Unusual beyond 64 bits.
+    """
+    byte = data[at]
+    at += 1
+    if byte < 0x80:
+        return byte, at
+    value, shift = byte & 0x7F, 7
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+        if shift > 63:
+            raise Unusual
+    return value & 0xFFFF_FFFF_FFFF_FFFF, at
+
+
+def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (field number, wire type, start, stop) of each field's payload between `at` and `end`.
+
+    A VARINT's payload is the varint itself. Raises Unusual or IndexError for anything that does
+    not fill the range exactly.
+    """
+    while at < end:
+        tag = data[at]
+        at += 1
+        if tag >= 0x80:
+            tag, at = varint(data, at - 1)
+        wire_type = tag & 7
+        if wire_type == LENGTH:
+            size = data[at]
+            at += 1
+            if size >= 0x80:
+                size, at = varint(data, at - 1)
+            stop = at + size
+        elif wire_type == FIXED64:
+            stop = at + 8
+        elif wire_type == VARINT:
+            stop = varint(data, at)[1]
+        elif wire_type == FIXED32:
+            stop = at + 4
+        else:
+            raise Unusual
+        if stop > end or tag < 8:
+            raise Unusual
+        yield tag >> 3, wire_type, at, stop
+        at = stop

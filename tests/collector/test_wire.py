@@ -1,0 +1,401 @@
+"""Reading request bytes: the learnt way and the standard decoder say the same."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+
+from collector.errors import Malformed, Reason
+from collector.model import Kind, Scope, Temporality, Typed
+from collector.wire.otlp_json import to_protobuf
+from collector.wire.reader import Reader
+from collector.wire.values import any_value
+from tests.collector.otlp import CUMULATIVE, DELTA, START, WORKER, Request, labels
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+
+Reading = tuple[Any, ...]
+
+texts = st.text(max_size=6)
+eight_bytes = st.integers(0, 2**64 - 1)
+doubles = st.floats(width=64)
+attribute_sets = st.dictionaries(st.sampled_from("abcd"), texts, max_size=3)
+
+
+def keys_of(attributes: Any) -> Any:
+    """Attributes in the model's form; None where a key stands twice."""
+    pairs = []
+    for attribute in attributes:
+        value: Any = attribute.value.string_value
+        if attribute.value.WhichOneof("value") != "string_value":
+            body = attribute.value.SerializeToString()
+            value = any_value(body, 0, len(body))
+        pairs.append((attribute.key, value))
+    unique = len({key for key, _ in pairs}) == len(pairs)
+    return tuple(sorted(pairs, key=lambda pair: pair[0])) if unique else None
+
+
+def identity(resource: Any, scope: Any, schema_url: str, metric: Metric) -> Reading:
+    """What stands around a point, from decoded messages."""
+    return (
+        keys_of(resource.attributes),
+        (scope.name, scope.version, schema_url),
+        (metric.name, metric.unit, metric.description),
+    )
+
+
+def decoded(body: bytes) -> Counter[Reading]:
+    """Everything in a request by the standard decoder: the other way to the same truth."""
+    found: Counter[Reading] = Counter()
+    for outer in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+        for inner in outer.scope_metrics:
+            for metric in inner.metrics:
+                around = identity(outer.resource, inner.scope, inner.schema_url, metric)
+                if around[0] is None or keys_of(inner.scope.attributes) is None:
+                    continue
+                found.update(around + point for point in points(metric))
+    return found
+
+
+def points(metric: Metric) -> list[Reading]:
+    """The points of a decoded metric, as far as this collector reads them."""
+    kind = metric.WhichOneof("data")
+    if kind not in {"gauge", "sum", "histogram"}:
+        return []
+    data = getattr(metric, kind)
+    temporality = 0 if kind == "gauge" else data.aggregation_temporality
+    if kind != "gauge" and temporality not in {1, 2}:
+        return []
+    result = []
+    for point in data.data_points:
+        keys = keys_of(point.attributes)
+        if keys is None:
+            continue
+        what = (kind, temporality, kind == "sum" and data.is_monotonic, keys)
+        when = (point.start_time_unix_nano if temporality else 0, point.time_unix_nano)
+        stale = bool(point.flags & 1)
+        if kind == "histogram":
+            bounds, buckets = tuple(point.explicit_bounds), tuple(point.bucket_counts)
+            if not bounds and not buckets:
+                buckets = (point.count,)
+            rising = all(a < b for a, b in zip(bounds, bounds[1:]))
+            if len(buckets) != len(bounds) + 1 or not rising or not all(map(math.isfinite, bounds)):
+                continue
+            numbers: tuple[Any, ...] = (bits(point.sum), point.count, buckets, bounds)
+        elif point.WhichOneof("value") == "as_double":
+            numbers = (bits(point.as_double),)
+        else:
+            numbers = (point.as_int,)
+        result.append((*what, *when, stale, *numbers))
+    return result
+
+
+def bits(value: float) -> bytes:
+    """A double by its bytes, so that NaN equals itself."""
+    return struct.pack("<d", value)
+
+
+KINDS = {
+    Kind.GAUGE: ("gauge", False),
+    Kind.COUNTER: ("sum", True),
+    Kind.UPDOWN: ("sum", False),
+    Kind.HISTOGRAM: ("histogram", False),
+}
+
+
+def learnt(reader: Reader, body: bytes) -> Counter[Reading]:
+    """Everything in a request by the reader under test, in the oracle's form."""
+    found: Counter[Reading] = Counter()
+    for part in reader.read(body, 0):
+        head = part.shape.head
+        if head is None or part.context.resource is None or part.context.scope is None:
+            continue
+        around = (part.context.resource, part.context.scope[:3], head[:3])
+        kind, monotonic = KINDS[head.kind]
+        for column in part.shape.columns:
+            reading = column.read(part.cells)
+            for at, point in enumerate(column.points):
+                start = int(reading.starts[at]) or point.start
+                what = (kind, head.temporality.value, monotonic, point.attributes)
+                when = (start, int(reading.times[at]))
+                if reading.counts is not None and reading.buckets is not None:
+                    counts = reading.buckets[at].view("u8").tolist()
+                    count = int(reading.counts[at].view("u8"))
+                    numbers: tuple[Any, ...] = (
+                        bits(reading.values[at]), count, tuple(counts), column.bounds
+                    )  # fmt: skip
+                elif column.is_double:
+                    numbers = (bits(reading.values[at]),)
+                else:
+                    numbers = (int(reading.values[at]),)
+                found[(*around, *what, *when, point.stale, *numbers)] += 1
+    return found
+
+
+@st.composite
+def metrics(draw: st.DrawFn) -> Request:
+    """A request with up to four metrics of every kind, in up to two resources."""
+    request = Request()
+    for _ in range(draw(st.integers(0, 4))):
+        resource = {"service.name": draw(st.sampled_from(["x", "y"]))}
+        metric = request.metric(draw(texts), resource, unit=draw(texts), description=draw(texts))
+        kind = draw(st.sampled_from(["gauge", "sum", "histogram", "summary", "nothing"]))
+        if kind == "nothing":
+            continue
+        data = getattr(metric, kind)
+        data.SetInParent()
+        if kind == "sum":
+            data.is_monotonic = draw(st.booleans())
+        if kind in {"sum", "histogram"}:
+            data.aggregation_temporality = draw(st.sampled_from([0, CUMULATIVE, DELTA]))
+        for _ in range(draw(st.integers(0, 3))):
+            point = data.data_points.add(attributes=labels(draw(attribute_sets)))
+            fill(draw, point, kind)
+    return request
+
+
+def fill(draw: st.DrawFn, point: Any, kind: str) -> None:
+    """Give a point its numbers."""
+    point.start_time_unix_nano = draw(st.sampled_from([0, START, START + 1]))
+    point.time_unix_nano = draw(eight_bytes)
+    point.flags = draw(st.sampled_from([0, 0, 0, 1, 2]))
+    if kind == "histogram":
+        bounds = draw(st.lists(doubles, max_size=3))
+        point.explicit_bounds.extend(sorted(bounds) if draw(st.booleans()) else bounds)
+        point.bucket_counts.extend(draw(eight_bytes) for _ in range(len(bounds) + 1))
+        point.count = draw(eight_bytes)
+        if draw(st.booleans()):
+            point.sum = draw(doubles)
+            point.min = draw(doubles)
+        if draw(st.booleans()):
+            point.exemplars.add(as_double=draw(doubles), trace_id=b"0123456789abcdef")
+    elif kind in {"gauge", "sum"} and draw(st.booleans()):
+        point.as_double = draw(doubles)
+    elif kind in {"gauge", "sum"}:
+        point.as_int = draw(st.integers(-(2**63), 2**63 - 1))
+
+
+READER = Reader()
+"""One reader for all examples: a shape learnt from one must never spoil another."""
+
+
+@given(metrics())
+@settings(max_examples=300, deadline=None)
+def test_reading_equals_decoding(request: Request) -> None:
+    """Every point that the standard decoder sees is read, with the same identity and numbers."""
+    body = request.bytes()
+    assert learnt(READER, body) == decoded(body)
+    assert learnt(READER, body) == decoded(body), "the second time through the learnt shapes"
+
+
+@given(metrics(), st.data())
+@settings(max_examples=500, deadline=None)
+def test_mutated_bytes_are_read_as_decoded_or_refused(
+    request: Request, data: st.DataObject
+) -> None:
+    """After any bytes are changed both ways agree: on every point, or that the body is malformed."""
+    body = bytearray(request.bytes())
+    READER.read(bytes(body), 0)
+    for _ in range(data.draw(st.integers(1, 3))):
+        if body:
+            at = data.draw(st.integers(0, len(body) - 1))
+            body[at] = data.draw(st.integers(0, 255))
+    mutated = bytes(body)
+    try:
+        expected = decoded(mutated)
+    except DecodeError:
+        with pytest.raises(Malformed):
+            READER.read(mutated, 0)
+    else:
+        assert learnt(READER, mutated) == expected
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_garbage_is_malformed_or_empty(body: bytes) -> None:
+    """Arbitrary bytes raise Malformed exactly where the standard decoder refuses them."""
+    try:
+        ExportMetricsServiceRequest.FromString(body)
+    except DecodeError:
+        with pytest.raises(Malformed):
+            Reader().read(body, 0)
+    else:
+        Reader().read(body, 0)
+
+
+def test_a_second_export_is_matched_and_not_learnt() -> None:
+    """Times and numbers may change freely; a new stream relearns its own metric alone."""
+    reader = Reader()
+
+    def export(value: int, tenants: int) -> bytes:
+        request = Request()
+        for name in ("a", "b"):
+            metric = request.metric(name)
+            metric.sum.aggregation_temporality = CUMULATIVE
+            for tenant in range(tenants if name == "a" else 1):
+                metric.sum.data_points.add(
+                    as_int=value, time_unix_nano=value, attributes=labels({"t": str(tenant)})
+                )
+        return request.bytes()
+
+    reader.read(export(1, 1), 0)
+    assert (reader.learnt, reader.matched) == (2, 0)
+    reader.read(export(2**40, 1), 0)
+    assert (reader.learnt, reader.matched) == (2, 2)
+    reader.read(export(7, 2), 0)
+    assert (reader.learnt, reader.matched) == (3, 3)
+
+
+def test_forgotten_shapes_are_learnt_again() -> None:
+    """What nothing matched for long is dropped; the next request is read all the same."""
+    reader = Reader()
+    body = Request().counter("a", {}, 1).bytes()
+    (part,) = reader.read(body, 0)
+    reader.forget(before=1)
+    assert reader.shapes == 0
+    assert learnt(reader, body) == decoded(body)
+    assert part.shape.points == 1
+
+
+def test_a_start_time_is_part_of_the_shape() -> None:
+    """A restarted worker sends another shape: its start is read anew."""
+    reader = Reader()
+    for start in (START, START + 5):
+        (part,) = reader.read(Request().counter("a", {}, 1, start=start).bytes(), 0)
+        assert part.shape.columns[0].points[0].start == start
+
+
+def test_a_key_that_stands_twice_is_refused() -> None:
+    """Which of two values is meant cannot be known: the point counts as refused."""
+    request = Request().counter("a", {}, 1)
+    point = request.message.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points[0]
+    point.attributes.extend(labels({"k": "1"}) + labels({"k": "2"}))
+    (part,) = Reader().read(request.bytes(), 0)
+    assert part.shape.refused == {Reason.DUPLICATE_ATTRIBUTE: 1}
+    assert part.shape.points == 1
+
+
+def test_fields_in_another_order_and_legal_oddities_are_read() -> None:
+    """Other SDKs write other orders and packings: a resource behind its scopes, unpacked counts."""
+    request = Request().histogram("h", {}, [1.0], [1, 2], 2.5)
+    (part,) = Reader().read(request.bytes(), 0)
+    inner = request.message.resource_metrics[0]
+    scopes = inner.scope_metrics[0].SerializeToString()
+    resource = inner.resource.SerializeToString()
+    swapped = field(2, scopes) + field(1, resource[:0]) + field(1, resource)
+    assert learnt(Reader(), field(1, swapped)) == decoded(request.bytes())
+    point = inner.scope_metrics[0].metrics[0].histogram.data_points[0]
+    packed = field(6, struct.pack("<2Q", *point.bucket_counts))
+    loose = b"".join(bytes([6 << 3 | 1]) + struct.pack("<Q", n) for n in point.bucket_counts)
+    raw = point.SerializeToString()
+    assert packed in raw
+    body = raw.replace(packed, loose)
+    metric = field(1, b"h") + field(9, field(1, body) + b"\x10\x02")
+    unpacked = field(1, field(1, resource) + field(2, field(2, metric)))
+    assert learnt(Reader(), unpacked) == decoded(unpacked)
+    assert decoded(unpacked).total() == 1
+    assert part.context.resource == tuple(sorted(WORKER.items()))
+
+
+def field(number: int, payload: bytes) -> bytes:
+    """One length-delimited field; payloads under 16 KiB."""
+    size = len(payload)
+    prefix = bytes([size]) if size < 128 else bytes([size & 0x7F | 0x80, size >> 7])
+    return bytes([number << 3 | 2]) + prefix + payload
+
+
+VALUES = [
+    (AnyValue(string_value="5"), "5"),
+    (AnyValue(int_value=5), Typed("int", "5")),
+    (AnyValue(int_value=-7), Typed("int", "-7")),
+    (AnyValue(bool_value=True), Typed("bool", "true")),
+    (AnyValue(double_value=1.0), Typed("double", "1")),
+    (AnyValue(double_value=0.1), Typed("double", "0.1")),
+    (AnyValue(double_value=1e20), Typed("double", "100000000000000000000")),
+    (AnyValue(double_value=1e21), Typed("double", "1e+21")),
+    (AnyValue(double_value=1e-7), Typed("double", "1e-7")),
+    (AnyValue(bytes_value=b"\x00\xff"), Typed("bytes", "AP8=")),
+    (AnyValue(), Typed("empty", "")),
+    (
+        AnyValue(
+            array_value=ArrayValue(
+                values=[
+                    AnyValue(string_value="a<"),
+                    AnyValue(int_value=1),
+                    AnyValue(double_value=1.5),
+                ]
+            )
+        ),
+        Typed("array", '["a<",1,1.5]'),
+    ),
+    (
+        AnyValue(
+            kvlist_value=KeyValueList(
+                values=[
+                    KeyValue(key="b", value=AnyValue(bool_value=False)),
+                    KeyValue(key="a", value=AnyValue()),
+                ]
+            )
+        ),
+        Typed("map", '{"a":null,"b":false}'),
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "expected"), VALUES)
+def test_attribute_values_have_the_collectors_text(message: AnyValue, expected: object) -> None:
+    """Values print as the OpenTelemetry Collector prints them, and keep their type apart."""
+    body = message.SerializeToString()
+    assert any_value(body, 0, len(body)) == expected
+
+
+def test_an_int_and_its_text_are_two_streams() -> None:
+    """`5` and `"5"` are equal labels in the end, but two identities before."""
+    assert Typed("int", "5") != "5"
+    assert hash((("k", Typed("int", "1")),)) != hash((("k", "1"),))
+
+
+def test_scope_and_schema_urls_are_read() -> None:
+    """The scope's name, version, attributes and schema belong to the identity."""
+    request = Request().counter("a", {}, 1)
+    inner = request.message.resource_metrics[0].scope_metrics[0]
+    inner.scope.name, inner.scope.version, inner.schema_url = "s", "2", "http://schema"
+    inner.scope.attributes.extend(labels({"x": "y"}))
+    (part,) = Reader().read(request.bytes(), 0)
+    assert part.context.scope == Scope("s", "2", "http://schema", (("x", "y"),))
+    head = part.shape.head
+    assert head is not None
+    assert head.temporality is Temporality.CUMULATIVE
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"resourceMetrics": 5}', b"\xff\xfe", b"[" * 100_000]
+)
+def test_json_that_is_not_otlp_is_malformed(body: bytes) -> None:
+    """Broken JSON and wrong types raise Malformed, and the text does not repeat the body."""
+    with pytest.raises(Malformed):
+        to_protobuf(body)
+
+
+def test_json_reads_what_the_specification_allows() -> None:
+    """64-bit integers as strings or numbers, enums by name, unknown fields, hex ids in exemplars."""
+    body = b"""{"unknown": 1, "resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "a",
+      "sum": {"isMonotonic": true,
+      "aggregationTemporality": "AGGREGATION_TEMPORALITY_CUMULATIVE", "dataPoints": [
+        {"asInt": "9007199254740993", "timeUnixNano": "5", "startTimeUnixNano": 4,
+         "exemplars": [{"traceId": "5b8efff798038103d269b633813fc60c", "asDouble": 1}]}]}}]}]}]}"""
+    (point,) = learnt(Reader(), to_protobuf(body))
+    assert point[-1] == 9007199254740993
+    assert point[-4:-2] == (4, 5)
