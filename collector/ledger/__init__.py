@@ -1,0 +1,1 @@
+"""Where numbers meet: per source and life the largest reading, per series their exact sum."""

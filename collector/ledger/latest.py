@@ -1,0 +1,54 @@
+"""Gauges and sums that may fall: the newest reading of each source is the one that counts.
+
+Newest by the time that the source wrote on it, so a late request cannot bring an old value back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from collector.ledger.book import Scalars
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Latest(Scalars):
+    """One row per source."""
+
+    columns = (*Scalars.columns, "times")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = np.zeros(1, np.uint64)
+
+    def record(
+        self,
+        rows: NDArray[np.intp],
+        values: NDArray[Any],
+        times: NDArray[np.uint64],
+        *,
+        unique: bool,
+    ) -> None:
+        """Take readings; of two with the same time the one that came later stands."""
+        if not unique:
+            for index in range(len(rows)):
+                one = slice(index, index + 1)
+                self.record(rows[one], values[one], times[one], unique=True)
+            return
+        newer = times >= self.times[rows]
+        rows, values = rows[newer], values[newer]
+        doubles = values.dtype == np.float64
+        self.floats[rows] = values if doubles else 0.0
+        self.ints[rows] = 0 if doubles else values
+        self.times[rows] = times[newer]
+        self.present[rows] = True
+
+    def silence(self, rows: NDArray[np.intp], times: NDArray[np.uint64]) -> None:
+        """Take no-recorded-value points: these sources have nothing to say for now."""
+        rows = rows[times >= self.times[rows]]
+        self.present[rows] = False
+        self.ints[rows] = 0
+        self.floats[rows] = 0.0
