@@ -1,0 +1,1 @@
+"""One file per exporter type of the OpenTelemetry Collector that this engine has."""

@@ -1,0 +1,205 @@
+"""A configuration file becomes one checked pipeline.
+
+In: the file's text, the environment and the machine's memory, all as arguments. Out: a `Plan` of
+frozen settings and one composed rule, or a ConfigError with every mistake. What this engine cannot
+do is refused by name. It opens nothing and knows no number, time or thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from collector.exporters import prometheus
+from collector.extensions import health_check
+from collector.fields import component_id
+from collector.fields.section import did_you_mean, open_file
+from collector.otelcol import CAN_RUN_IT
+from collector.processors import batch, memory_limiter, metrics_transform, redaction
+from collector.receivers import otlp
+from collector.rule import Processor, Rewrite, in_order
+from collector.service import telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from collector.fields.component_id import ComponentId
+    from collector.fields.section import Section
+    from collector.settings import HealthCheck, MemoryLimiter, OtlpHttp, Prometheus, SelfTelemetry
+
+T = TypeVar("T")
+Configured: TypeAlias = "dict[ComponentId, T | None]"
+"""The components of a kind; None where the type is none that this engine has."""
+
+RECEIVERS = {"otlp": otlp.read}
+EXPORTERS = {"prometheus": prometheus.read}
+EXTENSIONS = {"health_check": health_check.read}
+PROCESSORS: dict[str, Callable[[Section], Processor]] = {
+    "batch": batch.read,
+    "memory_limiter": memory_limiter.read,
+    "metrics_transform": metrics_transform.read,
+    "metricstransform": metrics_transform.read,  # its name of old
+    "redaction": redaction.read,
+}
+SIGNALS = ("traces", "logs", "profiles")
+"""What the Collector has pipelines for, besides metrics."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a configuration file asks for."""
+
+    otlp_http: OtlpHttp
+    memory_limiter: MemoryLimiter | None
+    prometheus: Prometheus
+    health_check: HealthCheck | None
+    self_telemetry: SelfTelemetry
+    rewrite: Rewrite
+    """All rules, in the order of the pipeline; may raise errors.RuleConflict."""
+    warnings: tuple[str, ...]
+    """What is allowed but hardly meant, for the log: file, line, path, reason."""
+    notes: tuple[str, ...]
+    """What a person who validates the file should know."""
+
+
+def load(
+    source_name: str, text: str, environ: Mapping[str, str], total_memory_bytes: int | None = None
+) -> Plan:
+    """Read a configuration file; `total_memory_bytes` is what percentages of memory refer to.
+
+    Raises ConfigError with every mistake, also those of components that no pipeline uses.
+    """
+    file = open_file(source_name, text, environ)
+    root = file.root
+    root.elsewhere("connectors")
+    limiter = partial(memory_limiter.read, total_memory_bytes=total_memory_bytes)
+    receivers = _configured(root, "receivers", RECEIVERS)
+    processors = _configured(root, "processors", PROCESSORS | {"memory_limiter": limiter})
+    exporters = _configured(root, "exporters", EXPORTERS)
+    extensions = _configured(root, "extensions", EXTENSIONS)
+    service = root.section("service")
+    self_telemetry = telemetry.read(service.section("telemetry"))
+    running = _running(root.section("extensions"), service, extensions)
+    pipeline = _pipeline(service.section("pipelines"))
+    sources = _one(pipeline, "receivers", receivers)
+    rules = _rules(pipeline, processors)
+    sinks = _one(pipeline, "exporters", exporters)
+    file.close()
+    return Plan(
+        otlp_http=sources[0],
+        memory_limiter=next((p.memory_limiter for p in rules.values() if p.memory_limiter), None),
+        prometheus=sinks[0],
+        health_check=running[0] if running else None,
+        self_telemetry=self_telemetry,
+        rewrite=in_order([p.rewrite for p in rules.values() if p.rewrite]),
+        warnings=tuple(file.warnings),
+        notes=tuple(f"processors::{id_}: {p.note}" for id_, p in rules.items() if p.note),
+    )
+
+
+def _configured(
+    root: Section, kind: str, readers: Mapping[str, Callable[[Section], T]]
+) -> Configured[T]:
+    """Read every component of a kind; an unknown type is refused even if nothing uses it."""
+    section = root.section(kind)
+    configured: Configured[T] = {}
+    for key in section.free_keys():
+        id_ = _id(section, key)
+        if id_ is None:
+            continue
+        if id_ in configured:
+            section.mistake(key, f'"{id_}" is configured twice')
+        elif id_.type in readers:
+            configured[id_] = readers[id_.type](section.section(key))
+        else:
+            configured[id_] = None
+            meant = did_you_mean(id_.type, readers)
+            what = f'unknown type "{id_.type}"'
+            section.mistake(key, what, f"{meant}this engine has {', '.join(readers)}. {CAN_RUN_IT}")
+    return configured
+
+
+def _id(section: Section, key: str) -> ComponentId | None:
+    try:
+        return component_id.parse(key)
+    except component_id.Invalid as error:
+        what = f'"{key}" is no id: {error}'
+        section.mistake("", what, line=section.line_of(key))
+        return None
+
+
+def _pipeline(pipelines: Section) -> Section:
+    """Find the metrics pipeline; without one, an empty section."""
+    found = [key for key in pipelines.free_keys() if _is_metrics(pipelines, key)]
+    for second in found[1:]:
+        pipelines.elsewhere(second, why=": it runs one metrics pipeline")
+    if not found:
+        pipelines.mistake("", "a metrics pipeline is missing", "add `metrics:` with its components")
+        return pipelines.section("metrics")
+    pipeline = pipelines.section(found[0])
+    pipeline.require("receivers", "exporters")
+    return pipeline
+
+
+def _is_metrics(pipelines: Section, key: str) -> bool:
+    id_ = _id(pipelines, key)
+    if id_ is None or id_.type == "metrics":
+        return id_ is not None
+    if id_.type in SIGNALS:
+        pipelines.elsewhere(key, why=", which carries metrics only")
+    else:
+        pipelines.mistake(key, f'unknown signal "{id_.type}"', "this engine has metrics")
+    return False
+
+
+def _used(
+    section: Section, key: str, configured: Configured[T], least: int = 0
+) -> dict[ComponentId, T]:
+    """Look up the components that a list names."""
+    used: dict[ComponentId, T] = {}
+    for line, text, shown in section.names(key, least):
+        try:
+            id_ = component_id.parse(text)
+        except component_id.Invalid as error:
+            section.mistake(key, f"{shown} is no id: {error}", line=line)
+            continue
+        if id_ in used:
+            section.mistake(key, f"{shown} stands there twice", line=line)
+        elif id_ in configured:
+            component = configured[id_]
+            if component is not None:
+                used[id_] = component
+        else:
+            hint = did_you_mean(str(id_), [str(known) for known in configured])
+            section.mistake(key, f"{shown} is not configured", hint.strip(), line)
+    return used
+
+
+def _one(pipeline: Section, key: str, configured: Configured[T]) -> list[T]:
+    used = _used(pipeline, key, configured, least=1)
+    if len(used) > 1:
+        pipeline.mistake(key, f"this engine has one of them, not {len(used)}", CAN_RUN_IT)
+    return list(used.values())
+
+
+def _rules(pipeline: Section, processors: Configured[Processor]) -> dict[ComponentId, Processor]:
+    used = _used(pipeline, "processors", processors)
+    limiters = [at for at, processor in enumerate(used.values()) if processor.memory_limiter]
+    if len(limiters) > 1:
+        pipeline.mistake("processors", "this engine has one memory_limiter", CAN_RUN_IT)
+    if limiters and limiters[0] > 0:
+        pipeline.warn("processors", "memory_limiter belongs first, where refusing is cheap")
+    return used
+
+
+def _running(
+    configured: Section, service: Section, extensions: Configured[HealthCheck]
+) -> list[HealthCheck]:
+    used = _used(service, "extensions", extensions)
+    if len(used) > 1:
+        service.mistake("extensions", "this engine has one health_check", CAN_RUN_IT)
+    for id_ in extensions:
+        if id_ not in used:
+            configured.warn(str(id_), "configured, but service::extensions does not name it")
+    return list(used.values())

@@ -1,0 +1,1 @@
+"""One file per receiver type of the OpenTelemetry Collector that this engine has."""

@@ -1,0 +1,1 @@
+"""What `service` says of the collector itself, rather than of its pipeline."""

@@ -1,0 +1,60 @@
+"""The engine under test with the product's own configuration, and its exposition read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from collector.engine import STREAMS_MAX, Engine
+from collector.exposition.negotiate import negotiate
+from collector.plan import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONFIG = Path(__file__).parents[2] / "otel-collector.yaml"
+
+
+class Pipeline(Engine):
+    """An engine that a test can ask for text."""
+
+    def scrape_text(self) -> str:
+        """The exposition in text format 0.0.4."""
+        return self.scrape(negotiate("", open_metrics=False)).decode()
+
+
+def engine(text: str | None = None, streams_max: int = STREAMS_MAX) -> Pipeline:
+    """Return an engine that runs `text`, by default the repository's otel-collector.yaml."""
+    return Pipeline(load("test.yaml", text or CONFIG.read_text(), {}), streams_max)
+
+
+def _samples(page: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            yield sample.name, sample.labels, sample.value
+
+
+def samples(page: str) -> dict[tuple[str, str], float]:
+    """Return all samples but buckets, by name and task_name."""
+    found = {}
+    for name, labels, value in _samples(page):
+        if "le" not in labels:
+            key = name, labels.get("task_name", "")
+            assert key not in found, f"{name} stands there twice"
+            found[key] = value
+    return found
+
+
+def histograms(page: str) -> dict[tuple[str, str], tuple[tuple[int, ...], int]]:
+    """Return buckets (not cumulated) and count of all histograms, by name and task_name."""
+    cumulated: dict[tuple[str, str], list[int]] = {}
+    for name, labels, value in _samples(page):
+        if "le" in labels:
+            key = name.removesuffix("_bucket"), labels.get("task_name", "")
+            cumulated.setdefault(key, []).append(int(value))
+    return {
+        key: (tuple(b - a for a, b in zip([0, *counts], counts)), counts[-1])
+        for key, counts in cumulated.items()
+    }

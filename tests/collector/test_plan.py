@@ -1,0 +1,304 @@
+"""A configuration file becomes a plan, or every mistake in it is said; nothing else happens.
+
+`configs/` holds one file per case, named after what it shows; a refused one has the whole message
+beside it in `.error`. The folders say what the OpenTelemetry Collector does with the same file:
+
+    accepted   both engines run it
+    elsewhere  only the Collector runs it, and the message says so
+    mistakes   both refuse it
+    stricter   the Collector takes it and something else happens than was meant
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector import plan, settings
+from collector.errors import ConfigError
+from collector.model import Merge
+from collector.settings import Endpoint
+from tests.collector.real import needs_otelcol, validate
+from tests.collector.streams import stream
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = Path(__file__).parent / "configs"
+ENVIRON = {
+    "ENDPOINT": "127.0.0.1:9464",
+    "NAMESPACE": "celery",
+    "FLAG": "true",
+    "NUMBER": "8889",
+    "LIST": "[task_name, queue_name]",
+    "SECRET": "hunter2",
+    "SECRET_NUMBERS": "[424242, 434343]",
+    "SECRET_MAP": "{hunter2: hunter2}",
+    "SECRET_TRANSFORMS": "[{include: hunter2, action: update}]",
+    "SECRET_WITH_REFERENCE": "hunter2${file:hunter2}",
+    "SECRET_OF_ITSELF": "hunter2${env:SECRET_OF_ITSELF}",
+    "SECRET_BYTES": "hunter2\udcff",
+}
+SECRETS = ("hunter2", "424242", "434343")
+
+
+def cases(*folders: str) -> list[Any]:
+    """The files of some folders, each called by its name."""
+    files = [file for folder in folders for file in sorted((CONFIGS / folder).glob("*.yaml"))]
+    return [pytest.param(file, id=f"{file.parent.name}/{file.stem}") for file in files]
+
+
+def load(text: str, **environ: str) -> plan.Plan:
+    """Read a text as config.yaml."""
+    return plan.load("config.yaml", text, environ)
+
+
+@pytest.mark.parametrize("file", cases("elsewhere", "mistakes", "stricter"))
+def test_a_refused_file_is_told_why(file: Path) -> None:
+    """Every mistake with file, line and path, what is allowed, what to do; never a secret."""
+    with pytest.raises(ConfigError) as caught:
+        plan.load(file.name, file.read_text(), ENVIRON)
+    assert f"{caught.value}\n" == file.with_suffix(".error").read_text()
+    assert not any(secret in str(caught.value) for secret in SECRETS)
+
+
+@pytest.mark.parametrize("file", cases("accepted"))
+def test_an_accepted_file_has_nothing_to_be_told(file: Path) -> None:
+    """What both engines run makes a plan."""
+    plan.load(file.name, file.read_text(), ENVIRON)
+
+
+@needs_otelcol
+@pytest.mark.parametrize("file", cases("accepted", "elsewhere", "mistakes", "stricter"))
+def test_the_folders_are_true_of_the_collector(file: Path) -> None:
+    """Only a file in `mistakes` is refused by the Collector as well."""
+    if file.stem == "connectors":
+        pytest.skip("a Collector with connectors would take it; the one we build has none")
+    said = validate(file, ENVIRON)
+    assert bool(said) is (file.parent.name == "mistakes"), said
+
+
+def test_every_file_is_a_component_type() -> None:
+    """The YAML is the table of contents: what has no file here is not supported."""
+    tables = {
+        "receivers": plan.RECEIVERS,
+        "processors": plan.PROCESSORS,
+        "exporters": plan.EXPORTERS,
+        "extensions": plan.EXTENSIONS,
+    }
+    for folder, table in tables.items():
+        files = {path.stem for path in (ROOT / "collector" / folder).glob("[!_]*.py")}
+        assert files == set(table) - {"metricstransform"}
+
+
+EVERYTHING = """\
+receivers:
+  otlp:
+    protocols:
+      http:
+        endpoint: 0.0.0.0:14318
+        max_request_body_size: 4194304
+processors:
+  memory_limiter: {check_interval: 500ms, limit_percentage: 50}
+  metrics_transform/gauges:
+    transforms:
+      - include: age$
+        match_type: regexp
+        action: update
+        operations:
+          - {action: aggregate_labels, label_set: [a, b], aggregation_type: max}
+  redaction/points: {allowed_keys: [a, service.name]}
+  batch/1s: {timeout: 1s}
+exporters:
+  prometheus/main:
+    endpoint: "[::1]:19464"
+    namespace: shop
+    const_labels: {zone: b, cluster: a}
+    metric_expiration: 90s
+    enable_open_metrics: true
+    without_scope_info: true
+extensions:
+  health_check:
+    endpoint: :13134
+    path: /healthz
+    response_body: {healthy: fine}
+service:
+  extensions: [health_check]
+  telemetry:
+    logs: {level: WARN}
+    metrics: {readers: [{pull: {exporter: {prometheus: {host: "[::1]", port: 18888}}}}]}
+  pipelines:
+    metrics/all:
+      receivers: [otlp]
+      processors: [memory_limiter, metrics_transform/gauges, redaction/points, batch/1s]
+      exporters: [prometheus/main]
+"""
+
+
+def test_every_setting_arrives() -> None:
+    """What a file says is in the plan."""
+    made = plan.load("config.yaml", EVERYTHING, {}, total_memory_bytes=1000)
+    assert made.otlp_http == settings.OtlpHttp(Endpoint("0.0.0.0", 14318), 4194304)
+    assert made.memory_limiter == settings.MemoryLimiter(0.5, 500, 100)
+    assert made.prometheus == settings.Prometheus(
+        endpoint=Endpoint("::1", 19464),
+        namespace="shop",
+        const_labels=(("cluster", "a"), ("zone", "b")),
+        metric_expiration_seconds=90.0,
+        enable_open_metrics=True,
+        without_scope_info=True,
+    )
+    assert made.health_check == settings.HealthCheck(Endpoint("", 13134), "/healthz", "fine", "")
+    assert made.self_telemetry == settings.SelfTelemetry("warn", Endpoint("::1", 18888))
+    assert made.warnings == ()
+    assert made.notes == (
+        "processors::batch/1s: satisfied by construction: this engine never holds points back",
+    )
+    before = stream("x.age", "a=1 b=2 c=3", resource="service.name=s tenant_id=t")
+    assert made.rewrite(before) == stream(
+        "x.age", "a=1", resource="service.name=s", merge=Merge.MAX
+    )
+
+
+LEAST = (CONFIGS / "accepted" / "the-least.yaml").read_text()
+
+
+def test_what_a_file_leaves_out_has_the_collectors_default() -> None:
+    """Endpoints, expiration and self-metrics as the Collector has them; nothing else runs."""
+    made = load(LEAST)
+    assert made.otlp_http == settings.OtlpHttp()
+    assert made.prometheus == settings.Prometheus(Endpoint("127.0.0.1", 9464))
+    assert made.self_telemetry == settings.SelfTelemetry()
+    assert (made.memory_limiter, made.health_check) == (None, None)
+    assert (made.warnings, made.notes) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("telemetry", "expected"),
+    [
+        ("metrics: {level: none}", settings.SelfTelemetry(metrics=None)),
+        ("metrics: {level: none, readers: []}", settings.SelfTelemetry(metrics=None)),
+        ("metrics: {level: Detailed}", settings.SelfTelemetry()),
+        ('logs: {level: "${LEVEL}"}', settings.SelfTelemetry()),
+        ("logs: {level: debug}", settings.SelfTelemetry("debug")),
+    ],
+)
+def test_self_telemetry(telemetry: str, expected: settings.SelfTelemetry) -> None:
+    """Levels are read in any case; no level of metrics but none closes their server."""
+    text = LEAST.replace("service:\n", f"service:\n  telemetry: {{{telemetry}}}\n")
+    assert load(text, LEVEL="").self_telemetry == expected
+
+
+def test_rules_run_in_the_order_of_the_pipeline() -> None:
+    """Not in the order of the file, and a rule that no pipeline names does not run."""
+    text = EVERYTHING.replace("limit_percentage: 50", "limit_mib: 50")
+    before = stream("x.age", "a=1 b=2")
+    only = text.replace("metrics_transform/gauges, redaction", "redaction")
+    assert load(only).rewrite(before) == stream("x.age", "a=1")
+    none = text.replace("metrics_transform/gauges, redaction/points, ", "")
+    assert load(none).rewrite(before) == before
+
+
+WARNINGS = [
+    (
+        (
+            "[memory_limiter, metrics_transform/gauges,",
+            "[metrics_transform/gauges, memory_limiter,",
+        ),
+        "config.yaml:39: service::pipelines::metrics/all::processors: "
+        "memory_limiter belongs first, where refusing is cheap",
+    ),
+    (
+        ("  extensions: [health_check]\n", ""),
+        "config.yaml:27: extensions::health_check: "
+        "configured, but service::extensions does not name it",
+    ),
+    (
+        ("namespace: shop", "namespace: ${env:SHOP}"),
+        "config.yaml:21: exporters::prometheus/main::namespace: "
+        "the environment variable SHOP is not set: it reads as nothing",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "warning"), WARNINGS)
+def test_what_is_hardly_meant_is_a_warning(change: tuple[str, str], warning: str) -> None:
+    """The plan is made, and the log says what to look at."""
+    text = EVERYTHING.replace("limit_percentage: 50", "limit_mib: 50").replace(*change)
+    assert load(text).warnings == (warning,)
+
+
+def test_an_extension_runs_only_if_the_service_names_it() -> None:
+    """Configured is not running, as in the Collector."""
+    text = EVERYTHING.replace("limit_percentage: 50", "limit_mib: 50")
+    assert load(text).health_check is not None
+    assert load(text.replace("  extensions: [health_check]\n", "")).health_check is None
+
+
+# Whatever is in the file, the answer is a plan or a ConfigError that can be printed.
+
+
+def answers(text: str, environ: dict[str, str]) -> None:
+    """Load a text that may be anything."""
+    try:
+        plan.load("config.yaml", text, environ)
+    except ConfigError as error:
+        str(error).encode()
+
+
+WORDS = """receivers: | otlp: | processors: | redaction: | service: | pipelines: | metrics: | - | \
+? | : | , | [ | ] | { | } | & a | *a | <<: | ! | !!int | !!str | "| ' | \\ | # | % | %YAML 1.1 | --- | \
+... | > | |- | ~ | 5 | 0x | 1e9 | .inf | 2024-01-02 | true | ${env:A} | ${env:B:- | ${A} | $$ | $ | \
+\n | \n\x20\x20 | \n\x20\x20\x20\x20 | \t | \r | \x00 | \x85 | \ufeff | é | "\\ud800" | "\\U00110000" """
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(
+        ["${env:A}", "${env:B}", "${env:C:-[x]}", "5s", ":80", "otlp", "sum", "update", "$$", "${"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+ENVIRONS = st.dictionaries(st.sampled_from("ABC"), st.text(), max_size=3)
+
+
+@given(st.text(), ENVIRONS)
+def test_any_text_has_an_answer(text: str, environ: dict[str, str]) -> None:
+    """Random characters."""
+    answers(text, environ)
+
+
+@given(st.lists(st.sampled_from(WORDS.split(" | "))), ENVIRONS)
+def test_any_yaml_has_an_answer(words: list[str], environ: dict[str, str]) -> None:
+    """Random pieces of YAML, anchors, tags, directives and broken escapes among them."""
+    answers(" ".join(words), environ)
+
+
+@given(st.data(), ENVIRONS)
+def test_any_structure_has_an_answer(data: st.DataObject, environ: dict[str, str]) -> None:
+    """A good file with something else in the place of one of its values, or one more key."""
+    tree = copy.deepcopy(TREE)
+    node: Any = tree
+    while isinstance(node, (dict, list)) and node:
+        where = data.draw(
+            st.sampled_from(list(node) if isinstance(node, dict) else range(len(node)))
+        )
+        if data.draw(st.integers(0, 3)) == 0 or not isinstance(node[where], (dict, list)):
+            node[where] = data.draw(VALUES)
+            if isinstance(node, dict) and data.draw(st.booleans()):
+                node[data.draw(st.text())] = data.draw(VALUES)
+            break
+        node = node[where]
+    answers(yaml.safe_dump(tree, allow_unicode=True), environ)
+
+
+TREE = yaml.safe_load(EVERYTHING)

@@ -1,0 +1,40 @@
+"""`batch` is checked, and nothing is left to do for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from collector.errors import ConfigError
+from collector.processors import batch
+from tests.collector.configured import processor
+
+ACCEPTED = [
+    "",
+    "timeout: 0",
+    "timeout: 200ms",
+    "{send_batch_size: 100, send_batch_max_size: 100}",
+    "{send_batch_size: 0, send_batch_max_size: 10}",
+    "{metadata_keys: [tenant], metadata_cardinality_limit: 5}",
+]
+REFUSED = [
+    "timeout: -1ms",
+    "send_batch_max_size: 8191",
+    "send_batch_size: -1",
+    "metadata_keys: [tenant, TENANT]",
+    "send_batchsize: 1",
+]
+
+
+@pytest.mark.parametrize("text", ACCEPTED)
+def test_batch_leaves_a_note(text: str) -> None:
+    """It has no rule: a person who validates the file is told why."""
+    configured = processor(batch.read, text)
+    assert configured.rewrite is None
+    assert configured.note == "satisfied by construction: this engine never holds points back"
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_batch_is_checked(text: str) -> None:
+    """What the Collector refuses in it is refused here."""
+    with pytest.raises(ConfigError):
+        processor(batch.read, text)

@@ -1,0 +1,107 @@
+"""`redaction` deletes every attribute that is not allowed, wherever in a stream it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.errors import ConfigError
+from collector.model import Merge, Stream, Typed
+from collector.processors import redaction
+from tests.collector.configured import processor
+from tests.collector.streams import stream
+
+if TYPE_CHECKING:
+    from collector.rule import Rewrite
+
+CASES = [
+    ("allowed_keys: [a]", stream(attributes="a=1 b=2"), stream(attributes="a=1")),
+    ("allowed_keys: [a]", stream(resource="a=1 b=2"), stream(resource="a=1")),
+    ("allowed_keys: [a]", stream(scope="a=1 b=2"), stream(scope="a=1")),
+    ("allowed_keys: [b, a]", stream(attributes="a=1 b=2"), stream(attributes="a=1 b=2")),
+    ("allowed_keys: []", stream(attributes="a=1", resource="a=1", scope="a=1"), stream()),
+    ("allow_all_keys: false", stream(attributes="a=1"), stream()),
+    ("{summary: silent, allowed_keys: [a]}", stream(attributes="A=1 a.b=2 aa=3"), stream()),
+    ("allowed_keys: ['a.*']", stream(attributes="a=1 ab=2"), stream()),
+    # What the Collector would let through, as keys of its own summary.
+    ("allowed_keys: [a]", stream(attributes="redaction.masked.keys=acme"), stream()),
+    # Which numbers meet in what way was decided before, and stays.
+    (
+        "allowed_keys: [a]",
+        stream(attributes="a=1 b=2", merge=Merge.MAX),
+        stream(attributes="a=1", merge=Merge.MAX),
+    ),
+]
+REFUSED = [
+    "allow_all_keys: true",
+    "summary: info",
+    "summary: debug",
+    "summary: loud",
+    "blocked_values: ['4[0-9]{12}']",
+    "blocked_key_patterns: [tenant]",
+    "ignored_keys: [tenant_id]",
+    "ignored_key_patterns: [tenant]",
+    "allowed_values: [a]",
+    "redact_all_types: true",
+    "hash_function: sha1",
+    "allowed_key: [a]",
+    "allowed_keys: {a: true}",
+]
+
+
+def rule(text: str) -> Rewrite:
+    """Return the rule that a processor's YAML means."""
+    rewrite = processor(redaction.read, text).rewrite
+    assert rewrite is not None
+    return rewrite
+
+
+@pytest.mark.parametrize(("text", "before", "after"), CASES)
+def test_what_is_not_allowed_goes(text: str, before: Stream, after: Stream) -> None:
+    """Keys are compared letter by letter; all else of a stream stays as it is."""
+    assert rule(text)(before) == after
+
+
+def test_a_value_of_any_type_goes_with_its_key() -> None:
+    """Lists and maps hide nothing."""
+    hidden = Stream(**{**vars(stream()), "attributes": (("b", Typed("map", '{"a":1}')),)})
+    assert rule("allowed_keys: [a]")(hidden) == stream()
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_this_engine_does_not_do_is_refused(text: str) -> None:
+    """A redaction rule that would silently do nothing is the worst of all."""
+    with pytest.raises(ConfigError):
+        processor(redaction.read, text)
+
+
+KEYS = st.dictionaries(st.sampled_from("abcdef"), st.just("v"))
+
+
+@given(KEYS, KEYS, KEYS, st.sets(st.sampled_from("abcdef")))
+def test_nothing_but_allowed_keys_is_left(
+    resource: dict[str, str], scope: dict[str, str], point: dict[str, str], allowed: set[str]
+) -> None:
+    """Of each place exactly the allowed attributes are left, in their order; twice is once."""
+    bare = stream()
+    before = Stream(
+        **{
+            **vars(bare),
+            "resource": tuple(sorted(resource.items())),
+            "scope": bare.scope._replace(attributes=tuple(sorted(scope.items()))),
+            "attributes": tuple(sorted(point.items())),
+        }
+    )
+    rewrite = redaction.keep(frozenset(allowed))
+    after = rewrite(before)
+    assert after is not None
+    for kept, given_ in (
+        (after.resource, resource),
+        (after.scope.attributes, scope),
+        (after.attributes, point),
+    ):
+        assert kept == tuple((key, "v") for key in sorted(given_.keys() & allowed))
+    assert rewrite(after) == after
