@@ -1,0 +1,233 @@
+"""A shape's points bound to rows of the ledger: the joint between what is read and what is counted.
+
+Binding asks the router once for every point of a new shape; recording then writes whole columns of
+numbers. Which book a point belongs to follows from its metric's kind and temporality alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from collector.errors import Reason
+from collector.ledger.book import BIN, Book
+from collector.ledger.deltas import Deltas
+from collector.ledger.histograms import Histograms
+from collector.ledger.latest import Latest
+from collector.ledger.lives import Lives
+from collector.ledger.totals import Totals
+from collector.model import Kind, Stream, Temporality
+from collector.route import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from collector.ledger.ledger import Ledger
+    from collector.reading import Reading
+    from collector.wire.reader import Context, Part
+    from collector.wire.shape import Column, Head
+
+    Ask = Callable[[Stream], "Route | Reason | None"]
+
+COUNT_MAX = 2**53
+"""Above, a double no longer tells neighbours apart, and the exposition has only doubles."""
+
+
+@dataclass
+class Bound:
+    """One column of a shape, and the rows where its numbers go."""
+
+    column: Column
+    kind: Kind
+    temporality: Temporality
+    book: Book
+    rows: NDArray[np.intp]
+    """One per point; `BIN` where the point was refused or dropped."""
+    unique: bool
+    """No row stands there twice."""
+    unknown: NDArray[np.intp]
+    """Indices of the points whose cumulative life has no start time."""
+    stale: NDArray[np.intp]
+    """Indices of the points that say they have nothing to say."""
+
+
+@dataclass
+class Binding:
+    """All columns of a shape, and what binding refused of it."""
+
+    bounds: list[Bound]
+    refused: Counter[Reason]
+    dropped: int
+    """Points that a rule dropped."""
+    freed: int
+    """The ledger's `freed` when it was asked."""
+
+    def record(self, part: Part, now: float) -> Counter[Reason]:
+        """Write a reading to the books; return the points refused, by reason."""
+        refused = self.refused.copy()
+        for bound in self.bounds:
+            _record(bound, bound.column.read(part.cells), now, refused)
+        return refused
+
+
+def bind(part: Part, ledger: Ledger, ask: Ask, now: float) -> Binding:
+    """Find a row for every point of a part's shape."""
+    shape = part.shape
+    binding = Binding([], Counter(shape.refused), 0, ledger.freed)
+    if shape.head is None:
+        return binding
+    for column in shape.columns:
+        book = _book(ledger, shape.head, column)
+        rows = []
+        verdicts = _verdicts(part.context, shape.head, column, ask)
+        for point, verdict in zip(column.points, verdicts):
+            row: int | Reason | None
+            if isinstance(verdict, Route):
+                row = _row(ledger, book, verdict, point.start, now)
+            else:
+                row = verdict
+            if isinstance(row, Reason):
+                binding.refused[row] += 1
+            binding.dropped += row is None
+            rows.append(row if isinstance(row, int) else BIN)
+        binding.bounds.append(_bound(column, shape.head, book, rows))
+    return binding
+
+
+def _verdicts(
+    context: Context, head: Head, column: Column, ask: Ask
+) -> Iterator[Route | Reason | None]:
+    """Ask the router for every point of a column."""
+    if context.resource is None or context.scope is None:
+        yield from [Reason.DUPLICATE_ATTRIBUTE] * len(column.points)
+        return
+    for point in column.points:
+        yield ask(
+            Stream(
+                resource=context.resource,
+                scope=context.scope,
+                name=head.name,
+                unit=head.unit,
+                kind=head.kind,
+                temporality=head.temporality,
+                attributes=point.attributes,
+                description=head.description,
+            )
+        )
+
+
+def _book(ledger: Ledger, head: Head, column: Column) -> Book:
+    if column.bounds is not None:
+        return ledger.histograms(column.bounds)
+    if head.temporality is Temporality.DELTA:
+        return ledger.deltas
+    return ledger.totals if head.kind is Kind.COUNTER else ledger.latest
+
+
+def _row(ledger: Ledger, book: Book, route: Route, start: int, now: float) -> int | Reason:
+    """Return the row of a source's life, or why it gets none."""
+    life = start if isinstance(book, Lives) else 0
+    row = book.find(route.source, life)
+    if row is not None:
+        return row
+    if ledger.full:
+        return Reason.STREAM_LIMIT
+    if isinstance(book, Lives) and book.is_closed(route.source, life):
+        return Reason.TOO_LATE
+    return book.open(route.source, life, route.series, now)
+
+
+def _bound(column: Column, head: Head, book: Book, rows: list[int]) -> Bound:
+    used = [row for row in rows if row != BIN]
+    lives = isinstance(book, Lives) and head.temporality is Temporality.CUMULATIVE
+    return Bound(
+        column=column,
+        kind=head.kind,
+        temporality=head.temporality,
+        book=book,
+        rows=np.array(rows, np.intp),
+        unique=len(set(used)) == len(used),
+        unknown=_indices(lives and not point.start for point in column.points),
+        stale=_indices(point.stale for point in column.points),
+    )
+
+
+def _indices(flags: Iterable[bool]) -> NDArray[np.intp]:
+    return np.array([index for index, flag in enumerate(flags) if flag], np.intp)
+
+
+def _record(bound: Bound, reading: Reading, now: float, refused: Counter[Reason]) -> None:
+    """Write one column's numbers to its book."""
+    bound.book.touch(bound.rows, now)
+    rows = _sound(bound, reading, refused)
+    if len(bound.stale):
+        rows = rows.copy()
+        stale, rows[bound.stale] = rows[bound.stale], BIN
+        if isinstance(bound.book, Latest):
+            bound.book.silence(stale, reading.times[bound.stale])
+    if bound.temporality is Temporality.DELTA:
+        refused[Reason.TOO_LATE] += _add(bound.book, rows, reading)
+    elif len(bound.unknown):
+        _record_unknown(bound, rows, reading)
+    else:
+        _keep(bound.book, rows, reading, unique=bound.unique)
+
+
+def _sound(bound: Bound, reading: Reading, refused: Counter[Reason]) -> NDArray[np.intp]:
+    """Return the rows, `BIN` in place of those whose numbers cannot be true; count these."""
+    rows = bound.rows
+    for reason, bad in _faults(bound.kind, reading):
+        if bad.any():
+            refused[reason] += int(np.count_nonzero(bad & (rows != BIN)))
+            rows = np.where(bad, BIN, rows)
+    return rows
+
+
+def _faults(kind: Kind, reading: Reading) -> Iterator[tuple[Reason, NDArray[np.bool_]]]:
+    """Yield what a kind of number cannot be, and which are. A gauge can be anything."""
+    if kind is not Kind.GAUGE and reading.values.dtype == np.float64:
+        yield Reason.NOT_FINITE, ~np.isfinite(reading.values)
+    if kind is Kind.COUNTER:
+        yield Reason.NEGATIVE, reading.values < 0
+    if reading.counts is not None and reading.buckets is not None:
+        # read as signed: a count beyond 2^63 is negative here
+        whole = np.column_stack([reading.buckets, reading.counts])
+        beyond = (whole < 0) | (whole > COUNT_MAX)
+        yield Reason.COUNT_RANGE, np.logical_or.reduce(beyond, axis=1)
+
+
+def _add(book: Book, rows: NDArray[np.intp], reading: Reading) -> int:
+    """Add increments; return how many were too late."""
+    if isinstance(book, Histograms):
+        return book.record_deltas(rows, reading)
+    if isinstance(book, Deltas):
+        return book.record(rows, reading.values, reading.starts, reading.times)
+    raise TypeError(book)
+
+
+def _keep(book: Book, rows: NDArray[np.intp], reading: Reading, *, unique: bool) -> None:
+    """Write cumulative readings and gauges."""
+    if isinstance(book, Totals):
+        book.record(rows, reading.values, unique=unique)
+    elif isinstance(book, Latest):
+        book.record(rows, reading.values, reading.times, unique=unique)
+    elif isinstance(book, Histograms):
+        book.record(rows, reading, unique=unique)
+
+
+def _record_unknown(bound: Bound, rows: NDArray[np.intp], reading: Reading) -> None:
+    """Write a column in which some lives tell no start: these apart from the others."""
+    apart = np.full(len(rows), BIN, np.intp)
+    apart[bound.unknown] = rows[bound.unknown]
+    if isinstance(bound.book, Totals):
+        bound.book.record_unknown(apart, reading.values, reading.times)
+    elif isinstance(bound.book, Histograms):
+        bound.book.record_unknown(apart, reading)
+    rest = rows.copy()
+    rest[bound.unknown] = BIN
+    _keep(bound.book, rest, reading, unique=False)

@@ -1,0 +1,1 @@
+"""From streams and their readings to the text that Prometheus scrapes."""

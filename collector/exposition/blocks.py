@@ -1,0 +1,156 @@
+"""The part of a page that one family fills: its series in order, each with its text but the number.
+
+That text is made once, when a series comes; the order is made again only after series came or went.
+At a scrape what is left is to print numbers. Names, labels and readings are taken as they are.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from collector.exposition.dialects import bucket_tails, label_block
+from collector.exposition.families import Family
+from collector.model import Series, Target, Type
+
+if TYPE_CHECKING:
+    from collector.exposition.alphabet import Labels
+    from collector.exposition.dialects import Dialect
+    from collector.reading import Readings
+
+Key = TypeVar("Key")
+Text = TypeVar("Text")
+
+
+def place(labels: Labels) -> tuple[int, list[str], Labels]:
+    """Return the sort key of a series in its family, which is that of the Prometheus client in Go.
+
+    Few labels before many, then by the values in the order of the labels' names. Python orders
+    strings by code point, which is the order of their UTF-8 bytes.
+    """
+    return len(labels), [value for _, value in labels], labels
+
+
+class Block(ABC, Generic[Key, Text]):
+    """A family's heading and lines; `Text` is what is written of a series before its numbers."""
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self._texts: dict[Key, tuple[Labels, Text]] = {}
+        self._order: list[tuple[Key, Text]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @abstractmethod
+    def _text(self, labels: Labels) -> Text:
+        """Write what stands before the numbers of a series."""
+
+    @abstractmethod
+    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
+        """Write the lines of all series that have something to say."""
+
+    def set(self, key: Key, labels: Labels) -> None:
+        """Take in a series, or give one other labels."""
+        self._texts[key] = labels, self._text(labels)
+        self._order = None
+
+    def remove(self, key: Key) -> None:
+        """Take a series out."""
+        del self._texts[key]
+        self._order = None
+
+    def _ordered(self) -> list[tuple[Key, Text]]:
+        if self._order is None:
+            texts = sorted(self._texts.items(), key=lambda item: place(item[1][0]))
+            self._order = [(key, text) for key, (_, text) in texts]
+        return self._order
+
+
+class Numbers(Block[int, str]):
+    """A family of counters or gauges; series by number."""
+
+    def _text(self, labels: Labels) -> str:
+        return _sample(self.family.name, labels)
+
+    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
+        """Write one line a series."""
+        number, numbers, absent = dialect.number, readings.numbers, readings.absent
+        return [
+            f"{text}{number(numbers[index])}\n"
+            for index, text in self._ordered()
+            if index not in absent
+        ]
+
+
+class Histograms(Block[int, "tuple[str, str, str]"]):
+    """A family of histograms; series by number."""
+
+    def _text(self, labels: Labels) -> tuple[str, str, str]:
+        name = self.family.name
+        inside = "".join(f"{label}," for label in (label_block(labels),) if label)
+        return (
+            f'{name}_bucket{{{inside}le="',
+            _sample(f"{name}_sum", labels),
+            _sample(f"{name}_count", labels),
+        )
+
+    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
+        """Write a series' buckets, sum and count."""
+        result = []
+        count = dialect.count
+        for index, (bucket, sum_, count_) in self._ordered():
+            reading = readings.histograms.get(index)
+            if reading is None:
+                continue
+            total = count(reading.count)
+            counts = (*map(count, reading.cumulated), total)
+            tails = bucket_tails(reading.bounds, dialect)
+            result += [f"{bucket}{tail}{text}\n" for tail, text in zip(tails, counts)]
+            result.append(f"{sum_}{dialect.number(reading.sum)}\n{count_}{total}\n")
+        return result
+
+
+class Targets(Block[Target, str]):
+    """The family `target_info`: of each target with a living series what its resource tells.
+
+    Where series of one target tell different things, what the oldest of them told is shown.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(Family(name, Type.GAUGE, "Target metadata"))
+        self._told: dict[Target, dict[Labels, int]] = {}
+
+    def enter(self, series: Series) -> None:
+        """Count a series of a target in."""
+        if series.target is None:
+            return
+        told = self._told.setdefault(series.target, {})
+        told[series.target_labels] = told.get(series.target_labels, 0) + 1
+        if series.target not in self._texts:
+            self.set(series.target, series.target_labels)
+
+    def leave(self, series: Series) -> None:
+        """Count a series of a target out; the target goes with the last one."""
+        if series.target is None:
+            return
+        told = self._told[series.target]
+        told[series.target_labels] -= 1
+        if not told[series.target_labels]:
+            del told[series.target_labels]
+            if told:
+                self.set(series.target, next(iter(told)))
+            else:
+                del self._told[series.target]
+                self.remove(series.target)
+
+    def _text(self, labels: Labels) -> str:
+        return _sample(self.family.name, labels)
+
+    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:  # noqa: ARG002 - always 1
+        """Write one line a target."""
+        return [f"{text}{dialect.number(1.0)}\n" for _, text in self._ordered()]
+
+
+def _sample(name: str, labels: Labels) -> str:
+    return f"{name}{{{label_block(labels)}}} " if labels else f"{name} "

@@ -1,0 +1,84 @@
+"""An Accept header -> the format of the answer, as Prometheus's own libraries choose it.
+
+The protobuf formats that the real exporter has besides are passed over, so a client that asks for
+them gets its next choice. No header is an error: what makes no sense counts as not said.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from collector.exposition.dialects import OPEN_METRICS, TEXT, Dialect
+
+TEXT_TYPE, TEXT_VERSION = "text/plain", "0.0.4"
+OPEN_METRICS_TYPE, OPEN_METRICS_VERSIONS = "application/openmetrics-text", ("1.0.0", "0.0.1")
+
+ESCAPINGS = ("underscores", "allow-utf-8", "values")
+"""The ways to write names outside the old alphabet under which a name inside it stays as it is.
+
+All names here are inside, so each of these is kept; the fourth, `dots`, would change them.
+"""
+
+
+class Format(NamedTuple):
+    """What a scrape is answered with."""
+
+    dialect: Dialect
+    content_type: str
+
+
+class Choice(NamedTuple):
+    """One item of an Accept header."""
+
+    value: str
+    """In lower case."""
+    weight: float
+    """Above 0, up to 1."""
+    parameters: dict[str, str]
+
+
+def choices(header: str) -> list[Choice]:
+    """Read a header like `a/b;x=1;q=0.5, c`: acceptable values, the most wanted first.
+
+    Wildcards come behind what is named with the same weight
+    (https://www.rfc-editor.org/rfc/rfc9110#section-12.4.2).
+    """
+    found = [choice for item in header.split(",") if (choice := _choice(item)).weight > 0]
+    return sorted(found, key=lambda choice: (-choice.weight, choice.value.count("*")))
+
+
+def _choice(item: str) -> Choice:
+    value, *rest = (piece.strip() for piece in item.split(";"))
+    pairs = (piece.partition("=") for piece in rest)
+    parameters = {key.strip().lower(): text.strip().strip('"') for key, _, text in pairs}
+    try:
+        weight = float(parameters.pop("q", "1"))
+    except ValueError:
+        weight = 0.0
+    return Choice(value.lower(), weight if 0 < weight <= 1 else 0.0, parameters)
+
+
+def negotiate(accept: str, *, open_metrics: bool) -> Format:
+    """Choose the format for a scrape; text 0.0.4 where nothing else is asked for and allowed."""
+    escaping = ESCAPINGS[0]
+    for choice in choices(accept):
+        asked = choice.parameters.get("escaping", "")
+        escaping = asked if asked in ESCAPINGS else escaping
+        version = choice.parameters.get("version", "")
+        if open_metrics and (chosen := _open_metrics_version(choice.value, version)):
+            content_type = f"{OPEN_METRICS_TYPE}; version={chosen}; charset=utf-8"
+            return Format(OPEN_METRICS, f"{content_type}; escaping={escaping}")
+        if choice.value == TEXT_TYPE and version in {"", TEXT_VERSION}:
+            break
+    content_type = f"{TEXT_TYPE}; version={TEXT_VERSION}; charset=utf-8"
+    return Format(TEXT, f"{content_type}; escaping={escaping}")
+
+
+def _open_metrics_version(value: str, version: str) -> str:
+    """Return the version to answer with, empty if this is not a wish for OpenMetrics."""
+    if value == OPEN_METRICS_TYPE:
+        # Without a version the first one is meant, as in Prometheus's libraries.
+        version = version or OPEN_METRICS_VERSIONS[-1]
+    elif value not in {"application/*", "*/*"}:
+        return ""
+    return version if version in OPEN_METRICS_VERSIONS else ""

@@ -1,0 +1,76 @@
+"""All living series -> the exposition, in the order of the real exporter.
+
+Series come and go by number; a page knows their text but not their values, which are handed in at
+each scrape. Who refuses a series, and why, is told by `families.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collector.exposition.blocks import Histograms, Numbers, Targets
+from collector.exposition.families import Families
+from collector.exposition.names import target_info_name
+from collector.model import Type
+
+if TYPE_CHECKING:
+    from collector.exposition.negotiate import Format
+    from collector.model import Series
+    from collector.reading import Readings
+    from collector.settings import Prometheus
+
+
+class Page:
+    """What one Prometheus exporter shows."""
+
+    def __init__(self, settings: Prometheus) -> None:
+        target_info = target_info_name(settings)
+        self._families = Families(target_info, open_metrics=settings.enable_open_metrics)
+        self._targets = Targets(target_info)
+        self._blocks: dict[str, Numbers | Histograms] = {}
+        self._series: dict[int, Series] = {}
+        self._order: list[Numbers | Histograms | Targets] | None = None
+
+    def add(self, number: int, series: Series) -> None:
+        """Show a series from now on; raises Untranslatable where it cannot be."""
+        family = self._families.enter(series)
+        if family.name not in self._blocks:
+            block = Histograms if family.type is Type.HISTOGRAM else Numbers
+            self._blocks[family.name] = block(family)
+            self._order = None
+        self._blocks[family.name].set(number, series.labels)
+        self._targets.enter(series)
+        self._series[number] = series
+
+    def remove(self, number: int) -> None:
+        """Stop to show a series."""
+        series = self._series.pop(number)
+        self._targets.leave(series)
+        self._families.leave(series)
+        block = self._blocks[series.family]
+        block.remove(number)
+        if not block:
+            del self._blocks[series.family]
+            self._order = None
+
+    def render(self, readings: Readings, form: Format) -> bytes:
+        """Write the page; its bytes are UTF-8.
+
+        Text that no UTF-8 can hold would come from a configuration, since what comes over the wire
+        was UTF-8; it is written as `?`, because a scrape must not fail.
+        """
+        dialect = form.dialect
+        parts = []
+        for block in self._ordered():
+            lines = block.lines(readings, dialect)
+            if lines:
+                parts.append(dialect.heading(block.family))
+                parts += lines
+        parts.append(dialect.end)
+        return "".join(parts).encode(errors="replace")
+
+    def _ordered(self) -> list[Numbers | Histograms | Targets]:
+        if self._order is None:
+            blocks = [*self._blocks.values(), self._targets]
+            self._order = sorted(blocks, key=lambda block: block.family.name)
+        return self._order

@@ -1,0 +1,107 @@
+"""The layout is a promise: imports point up the river, and the outside world is at the rim."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+RANKS = {
+    # A room imports rooms of earlier lines only; rooms of one line do not see each other.
+    "collector": [
+        "errors model settings reading otelcol",
+        "fields histogram wire",
+        "ledger exposition confighttp go_regexp rule",
+        "receivers processors exporters extensions service self_metrics",
+        "plan route",
+        "binding",
+        "engine",
+        "server",
+        "cli",
+        "__main__",
+    ],
+    "telemetry": [
+        "catalog",
+        "settings",
+        "identity tally",
+        "tasks export",
+        "install",
+        "__init__",
+        "cli",
+        "__main__",
+    ],
+}
+RIM = {"collector": {"server", "cli"}, "telemetry": {"export", "tasks", "install", "cli"}}
+OUTSIDE = {"asyncio", "http", "random", "signal", "socket", "ssl", "subprocess", "threading", "time"}
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+
+FILES = sorted(path for package in RANKS for path in (ROOT / package).rglob("*.py"))
+
+
+def module_of(path: Path) -> tuple[str, ...]:
+    """The dotted name of a file, in parts."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts if parts[-1] != "__init__" or len(parts) == 2 else parts[:-1]
+
+
+def room_of(module: tuple[str, ...]) -> str:
+    """The file or folder directly below the package."""
+    return module[1] if len(module) > 1 else "__init__"
+
+
+def rank(module: tuple[str, ...]) -> int:
+    """Which line of RANKS a module's room stands on."""
+    lines = RANKS[module[0]]
+    found = [at for at, rooms in enumerate(lines) if room_of(module) in rooms.split()]
+    assert found, f"{'.'.join(module)}: give the room a place in RANKS"
+    return found[0]
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, those for type checking included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write imports in full"
+            found.add(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_up_the_river(path: Path) -> None:
+    """No room imports one below it, the packages never meet, effects stay at the rim."""
+    me = module_of(path)
+    for target in map(lambda name: tuple(name.split(".")), imports(path)):
+        if target[0] in RANKS:
+            assert target[0] == me[0], f"{'.'.join(target)}: the only bridge is OTLP"
+            if len(target) == 1 or room_of(target) == room_of(me):
+                continue
+            assert rank(target) < rank(me), f"may not import {'.'.join(target)}"
+        elif target[0] in OUTSIDE:
+            assert room_of(me) in RIM[me[0]], f"may not touch {target[0]}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_fit_a_screen(path: Path) -> None:
+    """A file says what it is for, and stays small enough to be read."""
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), "open the file with what comes in, what goes out"
+    assert len(path.read_text().splitlines()) <= FILE_LINES_MAX
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            assert lines <= FUNCTION_LINES_MAX, f"{node.name} has {lines} lines"
+
+
+def test_a_worker_imports_no_server() -> None:
+    """Whatever the worker side imports directly, nothing of it can listen."""
+    for path in FILES:
+        if module_of(path)[0] == "telemetry":
+            servers = {"http.server", "socketserver", "wsgiref", "uvicorn", "httptools", "aiohttp"}
+            assert not imports(path) & servers
