@@ -27,6 +27,14 @@ class Format(NamedTuple):
     content_type: str
 
 
+def _format(dialect: Dialect, type_: str, version: str, escaping: str = ESCAPINGS[0]) -> Format:
+    return Format(dialect, f"{type_}; version={version}; charset=utf-8; escaping={escaping}")
+
+
+TEXT_FORMAT = _format(TEXT, TEXT_TYPE, TEXT_VERSION)
+OPEN_METRICS_FORMAT = _format(OPEN_METRICS, OPEN_METRICS_TYPE, OPEN_METRICS_VERSIONS[0])
+
+
 class Choice(NamedTuple):
     """One item of an Accept header."""
 
@@ -66,12 +74,10 @@ def negotiate(accept: str, *, open_metrics: bool) -> Format:
         escaping = asked if asked in ESCAPINGS else escaping
         version = choice.parameters.get("version", "")
         if open_metrics and (chosen := _open_metrics_version(choice.value, version)):
-            content_type = f"{OPEN_METRICS_TYPE}; version={chosen}; charset=utf-8"
-            return Format(OPEN_METRICS, f"{content_type}; escaping={escaping}")
+            return _format(OPEN_METRICS, OPEN_METRICS_TYPE, chosen, escaping)
         if choice.value == TEXT_TYPE and version in {"", TEXT_VERSION}:
             break
-    content_type = f"{TEXT_TYPE}; version={TEXT_VERSION}; charset=utf-8"
-    return Format(TEXT, f"{content_type}; escaping={escaping}")
+    return _format(TEXT, TEXT_TYPE, TEXT_VERSION, escaping)
 
 
 def _open_metrics_version(value: str, version: str) -> str:

@@ -250,11 +250,9 @@ def _line(node: yaml.Node) -> int:
 
 def _unreadable(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
     mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else 0
-    lines = text.splitlines()
-    faulty = lines[line - 1] if 0 < line <= len(lines) else ""
-    in_flow = "flow" in (error.context or "")
-    hint = 'inside {…} and […] a reference needs quotes: "${env:NAME}"' if in_flow else ""
-    return Unreadable(
-        line, f"not YAML: {error.problem or error.context}", hint if "${" in faulty else ""
-    )
+    line = mark.line if mark else -1
+    has_reference = "${" in "".join(text.splitlines()[line : line + 1])
+    hint = ""
+    if has_reference and "flow" in (error.context or ""):
+        hint = 'inside {…} and […] a reference needs quotes: "${env:NAME}"'
+    return Unreadable(line + 1, f"not YAML: {error.problem or error.context}", hint)

@@ -77,7 +77,7 @@ class _Walk:
         return self._scalar(node, path) if node.type is Type.TEXT else node
 
     def _scalar(self, node: ScalarNode, path: str) -> Node:
-        text = _Text(node.text, self.environ)
+        text = _Text(node.text, self.environ, written=node.text)
         try:
             text.expand()
         except _Unresolvable as reason:
@@ -122,6 +122,8 @@ class _Text:
 
     text: str
     environ: Mapping[str, str]
+    written: str
+    """The text as it stands in the file."""
     variables: list[str] = field(default_factory=list)
     unset: list[str] = field(default_factory=list)
     meaning: Node | None = None
@@ -142,11 +144,13 @@ class _Text:
     def _value(self, inner: str, *, whole: bool) -> str:
         name, default = self._named(inner)
         value = self.environ.get(name, default)
-        self.variables.append(name)
+        # A name that is not in the file is a value itself, and values stay unsaid.
+        said = name if name in self.written else "(named by another)"
+        self.variables.append(said)
         if value is not None and document.has_surrogates(value):
             raise _Unresolvable(f"{self._names()} is not UTF-8", "")
         if value is None:
-            self.unset.append(name)
+            self.unset.append(said)
             value = ""
         # An empty default is empty text; an empty value is nothing, as empty YAML is.
         if whole and (value or default != "" or name in self.environ):

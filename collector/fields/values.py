@@ -114,9 +114,9 @@ def whole(node: Node) -> int:
 
 def seconds(node: Node) -> float:
     """Read a duration as Go writes it; nothing and 0 are 0."""
-    if isinstance(node, ScalarNode) and node.type is not Type.TEXT and _is_zero(node):
-        return 0.0
-    if isinstance(node, ScalarNode) and node.type is Type.WHOLE:
+    if isinstance(node, ScalarNode) and node.type in (Type.NOTHING, Type.WHOLE):
+        if whole(node) == 0:
+            return 0.0
         hint = f"the Collector reads a bare number as nanoseconds; {_DURATIONS}"
         raise unlike(node, "a duration", hint)
     found = _DURATION.fullmatch(node.text) if isinstance(node, ScalarNode) else None
@@ -127,10 +127,6 @@ def seconds(node: Node) -> float:
     if duration_ns > _DURATION_NS_MAX:
         raise Mistake(node, f"{shown(node)} is longer than 292 years")
     return float(duration_ns / 10**9) * (-1 if found[1] == "-" else 1)
-
-
-def _is_zero(node: ScalarNode) -> bool:
-    return node.type is Type.NOTHING or (node.type is Type.WHOLE and whole(node) == 0)
 
 
 def words(node: Node) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def validate(file: Path, environ: Mapping[str, str]) -> str:
     return done.stderr or "refused" if done.returncode else ""
 
 
-def print_config(file: Path, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - any YAML
+def print_config(file: Path, environ: Mapping[str, str]) -> Any:
     """Return a file as the Collector resolved it; None if it refuses the file."""
     done = _run("print-config", file, environ)
     return None if done.returncode else yaml.safe_load(done.stdout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collector.model import Kind, Merge, Scope, Stream, Temporality
 
 
-def stream(  # noqa: PLR0913 - a stream has as many sides
+def stream(
     name: str = "celery.task.started",
     attributes: str = "",
     *,

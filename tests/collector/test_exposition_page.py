@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 
 from collector.errors import Reason, Untranslatable
-from collector.exposition.negotiate import negotiate
+from collector.exposition.negotiate import OPEN_METRICS_FORMAT as OPEN_METRICS
+from collector.exposition.negotiate import TEXT_FORMAT as TEXT
 from collector.exposition.page import Page
 from collector.model import Merge, Series, Target, Type
 from collector.reading import HistogramReading, Readings
 from collector.settings import Endpoint, Prometheus
-
-TEXT = negotiate("", open_metrics=False)
-OPEN_METRICS = negotiate("application/openmetrics-text;version=1.0.0", open_metrics=True)
 
 Labels = tuple[tuple[str, str], ...]
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector.errors import Untranslatable
 from collector.exposition.names import Translator
-from collector.exposition.negotiate import negotiate
+from collector.exposition.negotiate import OPEN_METRICS_FORMAT, TEXT_FORMAT
 from collector.exposition.page import Page
 from collector.model import Kind, Scope, Series, Stream, Temporality, Type
 from collector.reading import HistogramReading, Readings
@@ -112,11 +112,10 @@ def test_both_formats_read_back(drawn: list[tuple[Stream, float, list[tuple[floa
         [value for _, value, _ in drawn],
         {n: reading(drawn[n][2], 0.5) for n in shown if shown[n].type is Type.HISTOGRAM},
     )
-    text = page.render(readings, negotiate("", open_metrics=True)).decode()
+    text = page.render(readings, TEXT_FORMAT).decode()
     found = parsed(text_string_to_metric_families(text))
     assert found == expected(shown, readings)
-    form = negotiate("application/openmetrics-text;version=1.0.0", open_metrics=True)
-    text = page.render(readings, form).decode()
+    text = page.render(readings, OPEN_METRICS_FORMAT).decode()
     families = open_metrics_parser.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
     found = parsed(families)
     assert found == expected(shown, readings)

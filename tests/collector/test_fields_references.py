@@ -295,10 +295,16 @@ def test_the_record_is_true(kind: str, value: str, expected: Any, tmp_path: Path
 def test_an_unset_variable_is_named() -> None:
     """A reference without a default to an unset variable is a warning with its place."""
     text = "service:\n  pipelines: {a: '${env:MISSING}'}\n"
-    assert open_file("config.yaml", text, {}).warnings == [
-        "config.yaml:2: service::pipelines::a: "
-        "the environment variable MISSING is not set: it reads as nothing"
-    ]
+    (warning,) = open_file("config.yaml", text, {}).warnings
+    place = "config.yaml:2: service::pipelines::a"
+    assert warning == f"{place}: the environment variable MISSING is not set: it reads as nothing"
+
+
+def test_a_name_out_of_a_value_is_not_said() -> None:
+    """Where one variable names another, its value is a value like all others."""
+    text = "a: '${env:NAME}'\nb: '${env:${env:NAME}}'\n"
+    (warning,) = open_file("config.yaml", text, {"NAME": "hunter2"}).warnings
+    assert warning.startswith("config.yaml:2: b: the environment variable (named by another) is")
 
 
 def test_an_alias_is_expanded_once() -> None:
