@@ -120,20 +120,23 @@ class Targets(Block[Target, str]):
     def __init__(self, name: str) -> None:
         super().__init__(Family(name, Type.GAUGE, "Target metadata"))
         self._told: dict[Target, dict[Labels, int]] = {}
+        self._members: dict[Target, set[int]] = {}
 
-    def enter(self, series: Series) -> None:
+    def enter(self, number: int, series: Series) -> None:
         """Count a series of a target in."""
         if series.target is None:
             return
+        self._members.setdefault(series.target, set()).add(number)
         told = self._told.setdefault(series.target, {})
         told[series.target_labels] = told.get(series.target_labels, 0) + 1
         if series.target not in self._texts:
             self.set(series.target, series.target_labels)
 
-    def leave(self, series: Series) -> None:
+    def leave(self, number: int, series: Series) -> None:
         """Count a series of a target out; the target goes with the last one."""
         if series.target is None:
             return
+        self._members[series.target].discard(number)
         told = self._told[series.target]
         told[series.target_labels] -= 1
         if not told[series.target_labels]:
@@ -142,14 +145,19 @@ class Targets(Block[Target, str]):
                 self.set(series.target, next(iter(told)))
             else:
                 del self._told[series.target]
+                del self._members[series.target]
                 self.remove(series.target)
 
     def _text(self, labels: Labels) -> str:
         return _sample(self.family.name, labels)
 
-    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:  # noqa: ARG002 - always 1
-        """Write one line a target."""
-        return [f"{text}{dialect.number(1.0)}\n" for _, text in self._ordered()]
+    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
+        """Write one line for each target of which some series has something to say."""
+        return [
+            f"{text}{dialect.number(1.0)}\n"
+            for target, text in self._ordered()
+            if not self._members[target] <= readings.absent
+        ]
 
 
 def _sample(name: str, labels: Labels) -> str:

@@ -39,13 +39,13 @@ class Page:
             self._blocks[family.name] = block(family)
             self._order = None
         self._blocks[family.name].set(number, series.labels)
-        self._targets.enter(series)
+        self._targets.enter(number, series)
         self._series[number] = series
 
     def remove(self, number: int) -> None:
         """Stop to show a series."""
         series = self._series.pop(number)
-        self._targets.leave(series)
+        self._targets.leave(number, series)
         self._families.leave(series)
         block = self._blocks[series.family]
         block.remove(number)

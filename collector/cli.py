@@ -1,0 +1,189 @@
+"""The command `portless-collector`: run a configuration, check it, or try it on files.
+
+What the commands need is imported when one of them runs, so that `--help` is quick. Here files are
+opened and the environment is read; everything else gets values.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from collector.engine import Engine
+    from collector.plan import Plan
+
+LOG_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+"""By the names that the OpenTelemetry Collector gives them."""
+
+STREAMS_MAX = 250_000
+"""The engine's default, repeated here because importing an engine takes a moment."""
+
+config_option = click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("otel-collector.yaml"),
+    show_default=True,
+    help="The configuration file, in the OpenTelemetry Collector's language.",
+)
+streams_option = click.option(
+    "--max-streams",
+    type=click.IntRange(min=1),
+    default=STREAMS_MAX,
+    show_default=True,
+    help="How many streams may be alive at once; points of further ones are refused and counted.",
+)
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        click.echo(f"portless-collector {version('portless')}")
+    except PackageNotFoundError:
+        click.echo("portless-collector, run from its source")
+    context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def main() -> None:
+    """Receive OTLP metrics, keep only the labels that are allowed, expose Prometheus."""
+
+
+@main.command()
+@config_option
+@streams_option
+@click.option(
+    "--ports-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="When ready, write the address of every server to this file, as a JSON object.",
+)
+def run(config: Path, max_streams: int, ports_file: Path | None) -> None:
+    """Run the collector until SIGTERM or SIGINT."""
+    plan = _plan(config)
+    from collector.server import process  # noqa: PLC0415 - quick help
+    from collector.server.listening import ListenError  # noqa: PLC0415 - quick help
+
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        level=LOG_LEVELS[plan.self_telemetry.log_level],
+        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )
+    try:
+        process.run(plan, max_streams, _ready(ports_file))
+    except ListenError as error:
+        _fail(str(error))
+
+
+@main.command()
+@config_option
+def validate(config: Path) -> None:
+    """Check a configuration; say every mistake, or what is worth knowing about it."""
+    plan = _plan(config)
+    for line in (*plan.warnings, *plan.notes):
+        click.echo(line, err=True)
+    click.echo(f"{config}: valid")
+
+
+@main.command()
+@config_option
+@streams_option
+@click.option("--open-metrics", is_flag=True, help="Print OpenMetrics 1.0, not text 0.0.4.")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE...",
+)
+def replay(config: Path, max_streams: int, files: Sequence[Path], *, open_metrics: bool) -> None:
+    """Show what would be exposed after these requests, taken in their order.
+
+    A FILE holds the body of a request to /v1/metrics: OTLP/JSON, or protobuf if its name ends in
+    .pb. What is refused is said on standard error; the exit code is then still 0, unless a file is
+    no such request.
+    """
+    plan = _plan(config)
+    from collector.engine import Engine  # noqa: PLC0415 - quick help
+    from collector.exposition import negotiate  # noqa: PLC0415 - quick help
+
+    engine = Engine(plan, max_streams)
+    for file in files:
+        _replay(engine, file)
+    form = negotiate.OPEN_METRICS_FORMAT if open_metrics else negotiate.TEXT_FORMAT
+    click.echo(engine.scrape(form), nl=False)
+
+
+def _replay(engine: Engine, file: Path) -> None:
+    from collector.errors import Refused  # noqa: PLC0415 - quick help
+
+    is_protobuf = file.suffix == ".pb"
+    body = file.read_bytes()
+    now = 0.0  # for all files: what is replayed does not grow old on the way
+    try:
+        outcome = engine.accept(body, now) if is_protobuf else engine.accept_json(body, now)
+    except Refused as refusal:
+        _fail(f"{file}: {refusal.message}")
+    for reason, points in sorted(outcome.refused.items()):
+        click.echo(f"{file}: {points} points refused: {reason.value}", err=True)
+
+
+def _plan(config: Path) -> Plan:
+    """Load a configuration, or end with what is wrong with it."""
+    from collector import plan  # noqa: PLC0415 - quick help
+    from collector.errors import ConfigError  # noqa: PLC0415 - quick help
+    from collector.server.memory import total_bytes  # noqa: PLC0415 - quick help
+
+    try:
+        return plan.load(str(config), config.read_text(), os.environ, total_bytes())
+    except ConfigError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{config}: {error.strerror}")
+    except UnicodeDecodeError:
+        _fail(f"{config}: not UTF-8")
+
+
+def _ready(ports_file: Path | None) -> Callable[[Mapping[str, str]], None]:
+    """Return what is done when all servers listen: say where, to a person and to a program."""
+
+    def ready(addresses: Mapping[str, str]) -> None:
+        if ports_file:
+            # In one stroke, so that who waits for the file never reads half of it.
+            unfinished = ports_file.with_name(f"{ports_file.name}.unfinished")
+            unfinished.write_text(json.dumps(addresses))
+            unfinished.replace(ports_file)
+        where = ", ".join(f"{name} {address}" for name, address in addresses.items())
+        click.echo(f"ready: {where}")
+        sys.stdout.flush()
+
+    return ready
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)

@@ -1,0 +1,1 @@
+"""The outside world: sockets, the clock, signals and the process."""

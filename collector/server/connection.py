@@ -1,0 +1,284 @@
+"""One HTTP/1 connection: bytes in, requests to the handler, answers out, in order.
+
+httptools parses (llhttp, the parser of Node.js); here are the limits, the patience and the order of
+answers. What a request means, and how many others there are, is not known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple, cast
+from urllib.parse import unquote
+
+import httptools
+
+from collector.errors import Code, Refused
+from collector.server.limits import Limit
+from collector.server.messages import BODY_TOO_LARGE, PLAIN, Request, Response
+
+if TYPE_CHECKING:
+    from collector.server.room import Room
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Pending(NamedTuple):
+    """A request that waits for its answer."""
+
+    request: Request
+    version: str
+    keep_alive: bool
+
+
+class Connection(asyncio.Protocol):
+    """The protocol of one client's connection."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._parser = httptools.HttpRequestParser(self)
+        self._pending: deque[Pending] = deque()
+        self._reading = False
+        """A request is coming in."""
+        self._closing = False
+        """The last answer is written; what still comes in is thrown away."""
+        self._paused = False
+        """The client does not take what was written."""
+        self._silent_bytes = 0
+        """Fed to the parser since it last told of anything."""
+        self.deadline = room.now + room.limits.request_seconds_max
+        self._begin()
+
+    def _begin(self) -> None:
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._header_bytes = 0
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or say that there is no room."""
+        self._transport = cast("asyncio.Transport", transport)
+        if not self._room.enter(self):
+            self._write(_plain(503), "1.1", keep_alive=False, bare=False)
+            self.leave()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Forget everything."""
+        self._closing = True
+        self._release()
+        self._pending.clear()
+        self._room.guests.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, which calls the methods below."""
+        if self._closing:
+            return
+        self._silent_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.leave()  # nothing else is spoken here; the request was answered
+        except httptools.HttpParserError:
+            if not self._closing:
+                self._limit(Limit.MALFORMED, _plain(400))
+        # Headers, and trailers behind a body, are kept by the parser until they are complete.
+        if self._silent_bytes > self._room.limits.header_bytes_max and not self._closing:
+            self._limit(Limit.HEADER_BYTES, _plain(431))
+        if self._paused and not self._closing:
+            self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Answer no more until the client has read; so a page is not kept a thousand times."""
+        self._paused = True
+        self.deadline = self._room.now + self._room.limits.response_seconds_max
+
+    def resume_writing(self) -> None:
+        """Go on with what was asked meanwhile."""
+        self._paused = False
+        if self._closing:
+            return
+        self._answer()
+        if not self._paused and not self._closing:
+            self._transport.resume_reading()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._reading = True
+        self._begin()
+        if not self._paused:
+            self.deadline = self._room.now + self._room.limits.request_seconds_max
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
+        self._url += url
+        self._header_bytes += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._header_bytes += len(name) + len(value)
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
+
+    def on_headers_complete(self) -> None:
+        """Refuse what can be refused before the body comes."""
+        self._silent_bytes = 0
+        if self._closing:
+            return
+        if self._header_bytes > self._room.limits.header_bytes_max:
+            self._limit(Limit.HEADER_BYTES, _plain(431))
+        elif "host" not in self._headers and self._parser.get_http_version() == "1.1":
+            self._limit(Limit.MALFORMED, _plain(400))
+        elif int(self._headers.get("content-length") or 0) > self._room.handler.body_bytes_max:
+            self._too_large()
+        elif "expect" in self._headers:
+            if self._headers["expect"].lower() != "100-continue":
+                self._refuse(_plain(417))
+            elif not self._pending:
+                self._transport.write(CONTINUE)
+
+    def on_body(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        self._silent_bytes = 0
+        if self._closing:
+            return
+        self._body.append(data)
+        self._body_bytes += len(data)
+        self._room.buffered_bytes += len(data)
+        if self._body_bytes > self._room.handler.body_bytes_max:
+            self._too_large()
+        elif self._room.buffered_bytes > self._room.limits.buffered_bytes_max:
+            refusal = Refused(Code.UNAVAILABLE, "too many request bodies at once")
+            self._limit(Limit.BUFFERED_BYTES, self._refusal(refusal))
+
+    def on_message_complete(self) -> None:
+        """Answer the request, or keep it until its turn comes."""
+        self._silent_bytes = 0
+        if self._closing:
+            return
+        parser = self._parser
+        keep_alive = parser.should_keep_alive() and not parser.should_upgrade()
+        request = self._request(b"".join(self._body))
+        self._pending.append(Pending(request, parser.get_http_version(), keep_alive))
+        self._release()
+        self._reading = False
+        self._answer()
+
+    # What the room calls.
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way and every answer is on its way."""
+        busy = self._reading or self._pending or self._closing
+        return not busy and not self._transport.get_write_buffer_size()
+
+    def leave(self) -> None:
+        """Close when all that was written is sent."""
+        self._closing = True
+        self.deadline = self._room.now + self._room.limits.response_seconds_max
+        self._transport.close()
+
+    def expire(self) -> None:
+        """End a connection that was waited for too long."""
+        if self._closing or self._transport.get_write_buffer_size():
+            if self._transport.get_write_buffer_size():
+                self._room.counts[Limit.RESPONSE_SECONDS] += 1
+            self.abort()
+        elif self._reading:
+            self._limit(Limit.REQUEST_SECONDS, _plain(408))
+        else:
+            self._room.counts[Limit.IDLE_SECONDS] += 1
+            self.leave()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    # Answers.
+
+    def _answer(self) -> None:
+        """Answer what is pending, in order, for as long as the client takes it."""
+        while self._pending and not self._paused and not self._closing:
+            request, version, keep_alive = self._pending.popleft()
+            response = self._room.answer(request)
+            keep_alive = keep_alive and not self._room.draining
+            self._write(response, version, keep_alive=keep_alive, bare=request.method == "HEAD")
+            if not keep_alive:
+                self.leave()
+        if not self._paused and not self._closing and not self._reading:
+            self.deadline = self._room.now + self._room.limits.idle_seconds_max
+
+    def _limit(self, limit: Limit, response: Response) -> None:
+        self._room.counts[limit] += 1
+        self._refuse(response)
+
+    def _refuse(self, response: Response) -> None:
+        """Write a last answer, and go on reading for a moment.
+
+        Closing at once would make the system reset the connection of a client that still sends, and
+        the answer would be lost on its way.
+        """
+        if self._pending:
+            self.abort()  # this answer would overtake others
+            return
+        self._closing = True
+        self._release()
+        method = self._parser.get_method() if self._url else b""
+        self._write(response, "1.1", keep_alive=False, bare=method == b"HEAD")
+        self.deadline = self._room.now + self._room.limits.linger_seconds
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _too_large(self) -> None:
+        refusal = Refused(Code.INVALID_ARGUMENT, BODY_TOO_LARGE)
+        self._limit(Limit.BODY_BYTES, self._refusal(refusal))
+
+    def _refusal(self, refusal: Refused) -> Response:
+        return self._room.handler.refuse(self._request(b""), refusal)
+
+    def _request(self, body: bytes) -> Request:
+        method: bytes = self._parser.get_method()
+        return Request(method.decode("latin-1"), _path(self._url), self._headers, body)
+
+    def _release(self) -> None:
+        """Let go of the body."""
+        self._room.buffered_bytes -= self._body_bytes
+        self._body_bytes = 0
+        self._body = []
+
+    def _write(self, response: Response, version: str, *, keep_alive: bool, bare: bool) -> None:
+        head = _head(response.status, response.content_type, response.headers)
+        connection = ""
+        if not keep_alive:
+            connection = "Connection: close\r\n"
+        elif version == "1.0":
+            connection = "Connection: keep-alive\r\n"
+        body = response.body
+        last = f"Date: {self._room.date}\r\nContent-Length: {len(body)}\r\n{connection}\r\n"
+        self._transport.write(b"".join((head, last.encode("latin-1"), b"" if bare else body)))
+
+
+@lru_cache(maxsize=256)
+def _head(status: int, content_type: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    pairs = (("Content-Type", content_type), *headers)
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+    return "".join(f"{line}\r\n" for line in [*lines, *map(": ".join, pairs)]).encode("latin-1")
+
+
+def _plain(status: int) -> Response:
+    return Response(status, PLAIN, f"{status} {HTTPStatus(status).phrase}".encode())
+
+
+def _path(url: bytes) -> str:
+    """Return a target's path; a proxy may have sent it with scheme and host."""
+    target = url.decode("latin-1")
+    if not target.startswith("/"):
+        _, _, rest = target.partition("://")
+        target = rest[rest.find("/") :] if "/" in rest else "/"
+    return unquote(target.partition("?")[0].partition("#")[0])

@@ -1,0 +1,78 @@
+"""A server on a bound socket: accepts connections into its room, drains them at the end.
+
+In: a socket and a handler. Out: numbers about itself. It has no clock but the one that it is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from collector.model import Type
+from collector.self_metrics import Sample
+from collector.server.connection import Connection
+from collector.server.limits import Limit
+from collector.server.room import Room
+
+if TYPE_CHECKING:
+    import socket
+
+    from collector.server.limits import Limits
+    from collector.server.messages import Handler
+
+BACKLOG = 1024
+"""Connections that wait to be accepted: after a restart all workers come at once."""
+
+
+class HttpServer:
+    """One HTTP server of the collector."""
+
+    def __init__(self, name: str, handler: Handler, limits: Limits, now: float, date: str) -> None:
+        """`name` is a label of its numbers; `now` and `date` as for `tick`."""
+        self.name = name
+        self._room = Room(handler, limits, now, date)
+
+    async def start(self, listening: socket.socket) -> None:
+        """Accept connections from now on."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Connection(self._room), sock=listening, backlog=BACKLOG
+        )
+
+    def tick(self, now: float, date: str) -> None:
+        """Tell the time, about once a second: seconds of any steady clock, and the Date header."""
+        self._room.tick(now, date)
+
+    async def drain(self, seconds: float) -> None:
+        """Stop to accept, answer what is under way, close everything after `seconds` at most."""
+        self._server.close()
+        self._room.drain()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while self._room.guests and loop.time() < end:  # noqa: ASYNC110 - over in milliseconds
+            await asyncio.sleep(0.01)
+        for guest in list(self._room.guests):
+            guest.abort()
+
+    def samples(self) -> list[Sample]:
+        """Return the server's own numbers, for every limit from 0 on."""
+        server = ("server", self.name)
+        return [
+            Sample(
+                "portless_http_connections",
+                Type.GAUGE,
+                len(self._room.guests),
+                "Connections open.",
+                (server,),
+            ),
+            *(
+                Sample(
+                    "portless_http_limited",
+                    Type.COUNTER,
+                    self._room.counts[limit],
+                    "Connections ended or requests refused by the server, by the limit met.",
+                    (("limit", limit.value), server),
+                )
+                for limit in Limit
+            ),
+        ]

@@ -1,0 +1,198 @@
+"""The collector as a process: everything built from a plan, started, ticked, drained.
+
+Here are the only clock, the signals and the loop. All sockets are bound before it says that it is
+ready, and SIGTERM or SIGINT lets what is under way be answered first. What a request or a metric is
+remains unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import signal
+import time
+from contextlib import ExitStack
+from email.utils import formatdate
+from typing import TYPE_CHECKING, NamedTuple
+
+from collector import self_metrics
+from collector.engine import Engine
+from collector.server import memory
+from collector.server.health_http import HealthHttp
+from collector.server.http_server import HttpServer
+from collector.server.limits import Limits
+from collector.server.listening import address, is_loopback, listen
+from collector.server.metrics_http import MetricsHttp
+from collector.server.otlp_http import OtlpHttp
+from collector.settings import HealthCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from collector.plan import Plan
+    from collector.server.messages import Handler
+    from collector.settings import Endpoint
+
+    Ready = Callable[[Mapping[str, str]], None]
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+DRAIN_SECONDS = 5.0
+"""Less than the ten that Docker waits after SIGTERM, and the thirty of Kubernetes."""
+WORKERS_MAX = 10_000
+"""Connections of those who push; each costs some kB and a file descriptor."""
+SCRAPERS_MAX = 128
+"""Connections of those who look, for each of the servers where one can."""
+SPARE_FILES = 64 + 3 * SCRAPERS_MAX
+"""Descriptors that are kept from workers."""
+
+
+class Clock:
+    """Seconds since 1970 by a clock that never goes back."""
+
+    def __init__(self) -> None:
+        self._start = time.time() - time.monotonic()
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self._start + time.monotonic()
+
+
+class Place(NamedTuple):
+    """A server and where it belongs."""
+
+    server: HttpServer
+    endpoint: Endpoint
+    path: str
+    """Of the endpoint's component in the configuration."""
+
+
+class Collector:
+    """One engine with its servers."""
+
+    def __init__(self, plan: Plan, streams_max: int, workers_max: int) -> None:
+        """`workers_max` is how many connections those may open who push."""
+        self._clock = Clock()
+        self._engine = Engine(plan, streams_max)
+        self._health = HealthHttp(plan.health_check or HealthCheck(), self._clock)
+        otlp = OtlpHttp(self._engine, plan.otlp_http.body_bytes_max, self._clock)
+        exporter, own = plan.prometheus, plan.self_telemetry.metrics
+        metrics = MetricsHttp(self._engine.scrape, open_metrics=exporter.enable_open_metrics)
+        mine = MetricsHttp(lambda _: self._self_metrics(), open_metrics=False)
+        self._places = [
+            Place(
+                _server("otlp_http", otlp, workers_max),
+                plan.otlp_http.endpoint,
+                "receivers::otlp::protocols::http",
+            ),
+            Place(_server("prometheus", metrics), exporter.endpoint, "exporters::prometheus"),
+        ]
+        if plan.health_check:
+            endpoint = plan.health_check.endpoint
+            server = _server("health_check", self._health)
+            self._places.append(Place(server, endpoint, "extensions::health_check"))
+        if own:
+            server = _server("self_metrics", mine)
+            self._places.append(Place(server, own, "service::telemetry::metrics"))
+        self._watches = _watches(plan, self._engine)
+
+    def _self_metrics(self) -> bytes:
+        samples = self._engine.self_metrics()
+        for place in self._places:
+            samples += place.server.samples()
+        return self_metrics.render(samples)
+
+    async def run(self, ready: Ready) -> None:
+        """Serve until a signal comes. Raises ListenError."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        ready(await self._start())
+        repeated = [(TICK_SECONDS, self._tick), *self._watches]
+        work: list[Coroutine[None, None, object]] = [_every(*one) for one in repeated]
+        tasks = [asyncio.ensure_future(one) for one in [stop.wait(), *work]]
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await self._drain()
+        for task in done:
+            task.result()  # a fault in the ticking ends the process, and is shown
+
+    async def _start(self) -> dict[str, str]:
+        """Bind all, then accept everywhere; return the addresses by the servers' names."""
+        with ExitStack() as closing:
+            opened = (listen(place.endpoint, place.path) for place in self._places)
+            sockets = [closing.enter_context(listening) for listening in opened]
+            closing.pop_all()  # all of them are bound: they stay open
+        for place, listening in zip(self._places, sockets):
+            await place.server.start(listening)
+            if not is_loopback(listening):
+                log.warning(
+                    "%s: %s can be reached from other machines, and nobody is asked who he is",
+                    place.path,
+                    address(listening),
+                )
+        self._health.available_since = self._clock()
+        return {
+            place.server.name: address(listening) for place, listening in zip(self._places, sockets)
+        }
+
+    def _tick(self) -> None:
+        now, date = time.monotonic(), _date()
+        for place in self._places:
+            place.server.tick(now, date)
+        self._engine.tick(self._clock())
+
+    async def _drain(self) -> None:
+        log.info("draining")
+        self._health.available_since = None
+        await asyncio.gather(*(place.server.drain(DRAIN_SECONDS) for place in self._places))
+        log.info("stopped")
+
+
+def run(plan: Plan, streams_max: int, ready: Ready) -> None:
+    """Run a plan until SIGTERM or SIGINT; `ready` is told the address of every server by name.
+
+    Raises ListenError where an endpoint cannot be had.
+    """
+    for warning in plan.warnings:
+        log.warning(warning)
+    workers_max = max(1, min(WORKERS_MAX, _files_max() - SPARE_FILES))
+    asyncio.run(Collector(plan, streams_max, workers_max).run(ready))
+
+
+def _server(name: str, handler: Handler, connections_max: int = SCRAPERS_MAX) -> HttpServer:
+    limits = Limits(connections_max=connections_max)
+    return HttpServer(name, handler, limits, time.monotonic(), _date())
+
+
+def _watches(plan: Plan, engine: Engine) -> list[tuple[float, Callable[[], None]]]:
+    """Return what has to look at the memory: seconds between two looks, and the look."""
+    limiter = plan.memory_limiter
+    if limiter is None:
+        return []
+    if not memory.can_be_measured():
+        log.warning("memory_limiter: this system does not tell what a process uses; no limit")
+        return []
+    watch = memory.MemoryWatch(limiter, engine, memory.used_bytes)
+    return [(limiter.check_interval_seconds, watch.check)]
+
+
+def _files_max() -> int:
+    """Allow the process as many open files as it may allow itself, and return how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
+
+
+def _date() -> str:
+    return formatdate(time.time(), usegmt=True)
+
+
+async def _every(seconds: float, action: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        action()

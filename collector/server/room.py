@@ -1,0 +1,102 @@
+"""What the connections of one server share: the handler, limits and counts, the time.
+
+The time is told, once a second is enough; all waiting here is counted in seconds. Which bytes a
+connection reads and writes is not known.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import traceback
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+
+from collector.server.limits import Limit
+from collector.server.messages import PLAIN, Response
+
+if TYPE_CHECKING:
+    from collector.server.limits import Limits
+    from collector.server.messages import Handler, Request
+
+log = logging.getLogger(__name__)
+
+FAULT = Response(500, PLAIN, b"500 internal server error\n")
+
+
+class Guest(Protocol):
+    """A connection, as the room sees it."""
+
+    deadline: float
+    """When its patience ends, on the room's clock."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody would miss it."""
+
+    def leave(self) -> None:
+        """Close when all that was written is sent."""
+
+    def expire(self) -> None:
+        """Do what has to be done when the deadline has passed."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
+class Room:
+    """One server's connections and what they have in common."""
+
+    def __init__(self, handler: Handler, limits: Limits, now: float, date: str) -> None:
+        self.handler = handler
+        self.limits = limits
+        self.now = now
+        self.date = date
+        """The value of the Date header."""
+        self.draining = False
+        self.buffered_bytes = 0
+        """Length of all bodies that are coming in."""
+        self.guests: set[Guest] = set()
+        self.counts: Counter[Limit] = Counter()
+
+    def enter(self, guest: Guest) -> bool:
+        """Let a connection in, if need be in place of one that is idle."""
+        if len(self.guests) >= self.limits.connections_max and not self._made_room():
+            self.counts[Limit.CONNECTIONS] += 1
+            return False
+        self.guests.add(guest)
+        return True
+
+    def _made_room(self) -> bool:
+        """Close some connections that were idle for longest: several, since all are looked at."""
+        idle = [guest for guest in self.guests if guest.idle]
+        some = max(1, self.limits.connections_max // 100)
+        for guest in heapq.nsmallest(some, idle, key=lambda one: one.deadline):
+            self.counts[Limit.EVICTED] += 1
+            self.guests.discard(guest)
+            guest.leave()
+        return bool(idle)
+
+    def answer(self, request: Request) -> Response:
+        """Ask the handler; a fault of ours costs one request, not the process."""
+        try:
+            return self.handler.answer(request)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the others are served on
+            # Where it happened, but not its text, which may repeat what the request held.
+            frames = traceback.extract_tb(fault.__traceback__)
+            where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+            log.error("%s while answering: %s", type(fault).__name__, where)  # noqa: TRY400
+            return FAULT
+
+    def tick(self, now: float, date: str) -> None:
+        """Tell the time, and end whatever is past its deadline."""
+        self.now = now
+        self.date = date
+        for guest in [guest for guest in self.guests if guest.deadline < now]:
+            guest.expire()
+
+    def drain(self) -> None:
+        """Answer what is under way, and let everybody else go."""
+        self.draining = True
+        for guest in [guest for guest in self.guests if guest.idle]:
+            guest.leave()

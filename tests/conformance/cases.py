@@ -1,0 +1,145 @@
+"""A directory of golden files -> a `Case`: what is posted, step by step, and what must be exposed.
+
+One directory holds one promise and its name is the sentence. This file reads directories; it does
+not know how an engine is run, nor how a text is judged.
+
+    why.md                        what is promised, and to whom
+    config.yaml                   absent: the repository's otel-collector.yaml
+    N.request.json  N.request.pb  what stage N posts, as JSON or as protobuf; absent: nothing
+    N.expected.status             the HTTP status of the answer; absent: 200
+    N.after_seconds               how far the clock moves before stage N
+    N.expected.prom               the exposition after stage N, in text format 0.0.4
+    N.expected.openmetrics.prom   the same in OpenMetrics; absent: not asked for
+    expected.error                instead of stages: how config.yaml is refused
+
+Where the OpenTelemetry Collector differs there is `N.expected.otelcol.prom` or
+`N.expected.otelcol.openmetrics.prom`, and why.md says why. Where it leaves the choice between
+answers to chance there are `N.expected.otelcol-1.prom`, `N.expected.otelcol-2.prom`, ….
+It words its errors differently: `expected.otelcol.error` is a part of what it says, and without
+that file it takes the configuration.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+DEFAULT_CONFIG = ROOT / "otel-collector.yaml"
+
+
+class Dialect(enum.Enum):
+    """Whose answers are expected; the value is the part of a file's name that says so."""
+
+    OURS = ""
+    OTELCOL = ".otelcol"
+
+
+class Form(enum.Enum):
+    """A text format of the exposition; the value is the part of a file's name that says so."""
+
+    TEXT = ""
+    OPENMETRICS = ".openmetrics"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A body as a client posts it."""
+
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a case; the engine keeps its state from step to step."""
+
+    directory: Path
+    number: int
+
+    @property
+    def request(self) -> Request | None:
+        """What is posted; None where the stage only lets time pass."""
+        for suffix, content_type in (
+            ("json", "application/json"),
+            ("pb", "application/x-protobuf"),
+        ):
+            path = self.path(f"request.{suffix}")
+            if path.exists():
+                return Request(path.read_bytes(), content_type)
+        return None
+
+    @property
+    def status(self) -> int:
+        """The HTTP status with which the request must be answered."""
+        path = self.path("expected.status")
+        return int(path.read_text()) if path.exists() else 200
+
+    @property
+    def after_seconds(self) -> float:
+        """How far the clock moves before the request."""
+        path = self.path("after_seconds")
+        return float(path.read_text()) if path.exists() else 0.0
+
+    def expected(self, dialect: Dialect, form: Form) -> list[str]:
+        """The texts of which the exposition must be one; none where this form is not asked for."""
+        for name in (f"expected{dialect.value}", f"expected{dialect.value}-?", "expected"):
+            paths = sorted(self.directory.glob(f"{self.number}.{name}{form.value}.prom"))
+            if paths:
+                return [read_exactly(path) for path in paths]
+        return []
+
+    def path(self, name: str) -> Path:
+        """Where a file of this stage stands."""
+        return self.directory / f"{self.number}.{name}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A directory of golden files."""
+
+    directory: Path
+
+    @property
+    def name(self) -> str:
+        """The promise, as the directory's name tells it."""
+        return self.directory.name
+
+    @property
+    def config(self) -> Path:
+        """The configuration that the engines run."""
+        own = self.directory / "config.yaml"
+        return own if own.exists() else DEFAULT_CONFIG
+
+    @property
+    def stages(self) -> list[Stage]:
+        """The steps in their order; none in a case about a refused configuration."""
+        numbers = {int(path.name.split(".")[0]) for path in self.directory.glob("[0-9]*.*")}
+        return [Stage(self.directory, number) for number in sorted(numbers)]
+
+    @property
+    def moves_the_clock(self) -> bool:
+        """Whether only an engine whose clock can be set is able to run it."""
+        return any(stage.after_seconds for stage in self.stages)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the case is about a configuration that must not be run."""
+        return (self.directory / "expected.error").exists()
+
+    def expected_error(self, dialect: Dialect) -> str | None:
+        """What is said when the configuration is refused; None where it is taken."""
+        path = self.directory / f"expected{dialect.value}.error"
+        return read_exactly(path) if path.exists() else None
+
+
+def read_exactly(path: Path) -> str:
+    """A file's text with its line ends as they are; a label's value may hold a carriage return."""
+    return path.read_bytes().decode()
+
+
+def all_cases(directory: Path = HERE / "cases") -> list[Case]:
+    """Every case, in the order of `ls`."""
+    return [Case(path) for path in sorted(directory.iterdir()) if path.is_dir()]

@@ -1,0 +1,67 @@
+"""The engine in this process: no socket, and a clock that can be set.
+
+A configuration comes in, something that posts and scrapes comes out, as from a program. It does not
+know what the answers should be.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from collector import errors, plan
+from collector.engine import Engine
+from collector.exposition.negotiate import negotiate
+from tests.conformance.cases import Case, Dialect, Form, Request
+from tests.conformance.served import ACCEPT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Pipeline:
+    """The engine with one configuration."""
+
+    def __init__(self, config: Path) -> None:
+        self._plan = plan.load(config.name, config.read_text(), {})
+        self._engine = Engine(self._plan)
+        self._now = 1_000_000.0
+
+    def wait(self, seconds: float) -> None:
+        self._now += seconds
+
+    def post(self, request: Request) -> int:
+        is_json = request.content_type == "application/json"
+        accept = self._engine.accept_json if is_json else self._engine.accept
+        try:
+            accept(request.body, self._now)
+        except errors.Refused as refused:
+            return errors.HTTP_STATUS[refused.code]
+        return 200
+
+    def scrape(self, form: Form) -> str:
+        self._engine.tick(self._now)
+        offered = self._plan.prometheus.enable_open_metrics
+        return self._engine.scrape(negotiate(ACCEPT[form], open_metrics=offered)).decode()
+
+
+class InProcess:
+    """The engine in this process."""
+
+    name = "engine"
+    dialect = Dialect.OURS
+
+    def cannot(self, case: Case) -> str | None:  # noqa: ARG002 - it can run every case
+        return None
+
+    @contextmanager
+    def run(self, config: Path) -> Iterator[Pipeline]:
+        yield Pipeline(config)
+
+    def complain(self, config: Path) -> str | None:
+        try:
+            plan.load(config.name, config.read_text(), {})
+        except errors.ConfigError as refused:
+            return f"{refused}\n"
+        return None
