@@ -24,17 +24,18 @@ RANKS = {
         "__main__",
     ],
     "telemetry": [
-        "catalog",
-        "settings",
+        "catalog settings ticker",
         "identity tally",
         "tasks export",
+        "reporter",
+        "process",
         "install",
         "__init__",
         "cli",
         "__main__",
     ],
 }
-RIM = {"collector": {"server", "cli"}, "telemetry": {"export", "tasks", "install", "cli"}}
+RIM = {"collector": {"server", "cli"}, "telemetry": {"export", "process", "reporter", "tasks", "ticker"}}
 OUTSIDE = {"asyncio", "http", "random", "signal", "socket", "ssl", "subprocess", "threading", "time"}
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60

@@ -1,0 +1,1 @@
+"""Measurements: ratios between programs that do the same work, side by side, in one run."""

@@ -1,0 +1,29 @@
+"""`python -m benchmarks [--short]`: run every measurement and print its table."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from benchmarks import collector_cpu, worker_cpu
+
+
+def main() -> None:
+    """Measure, and print tables in Markdown."""
+    short = "--short" in sys.argv[1:]
+    length = "short" if short else "full"
+    print(f"Python {platform.python_version()}, {platform.machine()}, {length} run", flush=True)
+    print("\n### CPU of the collector: the embedded one and otelcol, same YAML, same bytes\n")
+    print("| work | ours | otelcol | otelcol / ours |\n|---|---:|---:|---:|", flush=True)
+    for row in collector_cpu.measure(short=short):
+        print(
+            f"| {row.work} | {row.ours:,.0f} {row.unit} | {row.otelcol:,.0f} {row.unit} "
+            f"| {row.ratio:.1f} |"
+        )
+    print("\n### CPU of a worker's main process, per empty task\n")
+    print("| pool | observed by | us a task | added |\n|---|---|---:|---:|", flush=True)
+    for cost in worker_cpu.measure(short=short):
+        print(f"| {cost.pool} | {cost.mode} | {cost.microseconds:.1f} | {cost.added:+.1f} |")
+
+
+main()

@@ -1,0 +1,167 @@
+"""Every metric of ours as data: name, kind, unit, help, attributes, their closed values, buckets.
+
+The one place that names a metric: tallies, exports, the command line and the tests read it here.
+It does not know who counts, or how a number leaves the process.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Kind(enum.Enum):
+    """What a metric's numbers mean."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """One metric; an instance is its own identity, so it makes a fast key."""
+
+    name: str
+    kind: Kind
+    unit: str
+    """UCUM; `{task}` and the like only annotate a count."""
+    help: str
+    attributes: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    """The values that the last attribute can have, where the set is closed."""
+    buckets: tuple[float, ...] = ()
+    """Upper bounds, inclusive, ascending; only for histograms."""
+
+    @property
+    def exposed(self) -> str:
+        """The metric's name in Prometheus text format, as the OpenTelemetry Collector makes it."""
+        name = self.name.replace(".", "_")
+        unit = "_seconds" if self.unit == "s" else ""
+        return f"{name}{unit}{'_total' if self.kind is Kind.COUNTER else ''}"
+
+
+_TASK = ("task_name", "queue_name")
+
+# OpenTelemetry's advice for messaging durations up to 10 s, then on to the hours that tasks take:
+# https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/
+_RUNTIME_BUCKETS = (
+    *(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+    *(30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0),
+)
+# celery-exporter's for its waiting times up to half an hour, then up to a day.
+_WAIT_BUCKETS = (
+    *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0),
+    *(3600.0, 21600.0, 86400.0),
+)
+
+
+def _tasks(name: str, text: str, reason: str = "", values: tuple[str, ...] = ()) -> Metric:
+    attributes = (*_TASK, reason) if reason else _TASK
+    return Metric(f"celery.task.{name}", Kind.COUNTER, "{task}", text, attributes, values)
+
+
+SENT = _tasks("sent", "Tasks published by this process.")
+RECEIVED = _tasks("received", "Messages received; each ends in exactly one of the outcomes.")
+STARTED = _tasks("started", "Tasks that began to run.")
+SUCCESS = _tasks("success", "Tasks that returned.")
+FAILED = _tasks("failed", "Tasks that raised, by class of the exception.", "exception", ("",))
+RETRIED = _tasks("retried", "Tasks that asked to be run again; the retry is a new message.")
+IGNORED = _tasks("ignored", "Tasks that raised Ignore.")
+REJECTED = _tasks(
+    "rejected",
+    "Messages given back or thrown away: Reject, Reject with requeue, not begun at shutdown.",
+    "reason",
+    ("rejected", "requeued", "returned"),
+)
+REVOKED = _tasks(
+    "revoked",
+    "Tasks revoked before they ran, expired, or terminated while they ran.",
+    "reason",
+    ("revoked", "expired", "terminated"),
+)
+LOST = _tasks(
+    "lost",
+    "Tasks that never ended: their process died, ran out of time, or the worker went away.",
+    "reason",
+    ("worker_lost", "time_limit", "shutdown", "connection_lost"),
+)
+DISCARDED = _tasks(
+    "discarded",
+    "Messages that were no task of this worker: unknown name, invalid, impossible to decode.",
+    "reason",
+    ("unregistered", "invalid", "undecodable"),
+)
+RUNTIME = Metric(
+    "celery.task.runtime",
+    Kind.HISTOGRAM,
+    "s",
+    "Time that tasks ran, of those that ended by themselves.",
+    (*_TASK, "state"),
+    ("success", "failure", "retry", "ignored", "rejected"),
+    _RUNTIME_BUCKETS,
+)
+QUEUE_WAIT = Metric(
+    "celery.task.queue_wait",
+    Kind.HISTOGRAM,
+    "s",
+    "Time from publishing, or from the ETA if that is later, until the task began to run.",
+    _TASK,
+    buckets=_WAIT_BUCKETS,
+)
+
+_NODE = ("hostname",)
+UP = Metric("celery.worker.up", Kind.GAUGE, "{worker}", "1 while the worker lives.", _NODE)
+ACTIVE = Metric("celery.worker.tasks.active", Kind.GAUGE, "{task}", "Tasks running now.", _NODE)
+RESERVED = Metric(
+    "celery.worker.tasks.reserved",
+    Kind.GAUGE,
+    "{task}",
+    "Tasks received and not begun, those that wait for their ETA included.",
+    _NODE,
+)
+PROCESSES = Metric(
+    "celery.worker.pool.processes",
+    Kind.GAUGE,
+    "{process}",
+    "Processes, threads or greenlets that the pool has for tasks.",
+    _NODE,
+)
+CHILD_EXITS = Metric(
+    "celery.worker.child.exits",
+    Kind.COUNTER,
+    "{process}",
+    "Pool processes that ended: recycled, stopped, ended by SIGTERM, by another signal, failed.",
+    ("reason",),
+    ("recycled", "stopped", "terminated", "killed", "failed"),
+)
+
+EXPORT_FAILURES = Metric(
+    "celery.telemetry.export.failures",
+    Kind.COUNTER,
+    "{export}",
+    "Exports that the collector did not take; cumulative numbers catch up with the next one.",
+)
+HOOK_ERRORS = Metric(
+    "celery.telemetry.hook.errors",
+    Kind.COUNTER,
+    "{error}",
+    "Errors of the telemetry itself, by the hook they happened in; no task noticed.",
+    ("reason",),
+)
+OVERFLOW = Metric(
+    "celery.telemetry.overflow",
+    Kind.COUNTER,
+    "{measurement}",
+    "What a limit put under 'other': a series, an exception's class, an instrument of the user's.",
+    ("reason",),
+    ("series", "exception", "user_series"),
+)
+
+METRICS = (
+    *(SENT, RECEIVED, STARTED, SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST),
+    *(DISCARDED, RUNTIME, QUEUE_WAIT, UP, ACTIVE, RESERVED, PROCESSES, CHILD_EXITS),
+    *(EXPORT_FAILURES, HOOK_ERRORS, OVERFLOW),
+)
+ATTRIBUTES = tuple(sorted({key for metric in METRICS for key in metric.attributes}))
+"""Every attribute key that our metrics carry: what a collector has to let through."""
