@@ -92,7 +92,10 @@ def serving(command: list[str]) -> Iterator[Served]:
         "GOMAXPROCS": "1",
     }
     child = subprocess.Popen(
-        [*command, "--config", str(CONFIG)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*command, "--config", str(CONFIG)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         served = Served(psutil.Process(child.pid), otlp, f"http://127.0.0.1:{scrape}/metrics")

@@ -1,4 +1,4 @@
-"""One worker that runs a fixed number of empty tasks and prints what its main process spent on each.
+"""One worker that runs a number of empty tasks and prints what its main process spent on each.
 
     python -m benchmarks.worker_app POOL MODE TASKS
 

@@ -40,7 +40,8 @@ def measure(*, short: bool) -> list[Row]:
                 for mode in modes:
                     costs[mode].append(_run(pool, mode, tasks, sink.otlp_port))
             medians = {mode: statistics.median(found) for mode, found in costs.items()}
-            rows += [Row(pool, mode, cost, cost - medians["none"]) for mode, cost in medians.items()]
+            base = medians["none"]
+            rows += [Row(pool, mode, cost, cost - base) for mode, cost in medians.items()]
     return rows
 
 

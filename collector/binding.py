@@ -7,7 +7,7 @@ numbers. Which book a point belongs to follows from its metric's kind and tempor
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,16 +21,17 @@ from collector.ledger.lives import Lives
 from collector.ledger.totals import Totals
 from collector.model import Kind, Stream, Temporality
 from collector.route import Route
+from collector.wire.shape import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from collector.ledger.ledger import Ledger
     from collector.reading import Reading
     from collector.wire.reader import Context, Part
-    from collector.wire.shape import Column, Head
+    from collector.wire.shape import Column, Head, RequestShape
 
     Ask = Callable[[Stream], "Route | Reason | None"]
 
@@ -67,12 +68,39 @@ class Binding:
     freed: int
     """The ledger's `freed` when it was asked."""
 
-    def record(self, part: Part, now: float) -> Counter[Reason]:
+    @property
+    def is_clean(self) -> bool:
+        """Whether every point has a row, so that nothing is left to ask the router again."""
+        return not self.refused and not self.dropped
+
+    def record(self, cells: NDArray[np.uint64], now: float) -> Counter[Reason]:
         """Write a reading to the books; return the points refused, by reason."""
         refused = self.refused.copy()
         for bound in self.bounds:
-            _record(bound, bound.column.read(part.cells), now, refused)
+            _record(bound, bound.column.read(cells), now, refused)
         return refused
+
+
+def join(shape: RequestShape, parts: Sequence[Part]) -> Binding:
+    """Bind a whole request by what its metrics are bound to, which has to be clean."""
+    bindings: list[Binding] = [part.shape.binding for part in parts]
+    result = Binding([], Counter(), 0, bindings[0].freed if bindings else 0)
+    groups = joined([part.shape for part in parts])
+    for column, members in zip(shape.columns, groups):
+        bounds = [bindings[which].bounds[at] for which, at in members]
+        starts = np.cumsum([0, *(len(bound.rows) for bound in bounds)])
+        rows = np.concatenate([bound.rows for bound in bounds])
+        result.bounds.append(
+            replace(
+                bounds[0],
+                column=column,
+                rows=rows,
+                unique=len(np.unique(rows)) == len(rows),
+                unknown=np.concatenate([b.unknown + at for b, at in zip(bounds, starts)]),
+                stale=np.concatenate([b.stale + at for b, at in zip(bounds, starts)]),
+            )
+        )
+    return result
 
 
 def bind(part: Part, ledger: Ledger, ask: Ask, now: float) -> Binding:
@@ -171,7 +199,9 @@ def _record(bound: Bound, reading: Reading, now: float, refused: Counter[Reason]
         if isinstance(bound.book, Latest):
             bound.book.silence(stale, reading.times[bound.stale])
     if bound.temporality is Temporality.DELTA:
-        refused[Reason.TOO_LATE] += _add(bound.book, rows, reading)
+        late = _add(bound.book, rows, reading)
+        if late:
+            refused[Reason.TOO_LATE] += late
     elif len(bound.unknown):
         _record_unknown(bound, rows, reading)
     else:

@@ -175,8 +175,11 @@ def _ready(ports_file: Path | None) -> Callable[[Mapping[str, str]], None]:
         if ports_file:
             # In one stroke, so that who waits for the file never reads half of it.
             unfinished = ports_file.with_name(f"{ports_file.name}.unfinished")
-            unfinished.write_text(json.dumps(addresses))
-            unfinished.replace(ports_file)
+            try:
+                unfinished.write_text(json.dumps(addresses))
+                unfinished.replace(ports_file)
+            except OSError as error:
+                _fail(f"{ports_file}: {error.strerror}")
         where = ", ".join(f"{name} {address}" for name, address in addresses.items())
         click.echo(f"ready: {where}")
         sys.stdout.flush()

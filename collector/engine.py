@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from collector.binding import Binding, bind
+from collector.binding import Binding, bind, join
 from collector.errors import Code, Malformed, Reason, Refused
 from collector.exposition.names import Translator
 from collector.exposition.page import Page
@@ -86,19 +86,16 @@ class Engine:
         if self.pressed:
             self.requests["pressed"] += 1
             raise Refused(Code.UNAVAILABLE, "data refused due to high memory usage")
-        try:
-            parts = self._reader.read(body, now)
-        except Malformed:
-            self.requests["malformed"] += 1
-            raise
-        points = 0
-        refused: Counter[Reason] = Counter()
-        for part in parts:
-            points += part.shape.points
-            refused += self._record(part, now)
+        known = self._reader.again(body)
+        if known is None:
+            points, refused = self._accept_parts(body, now)
+        else:
+            shape, cells = known
+            shape.used = now
+            points, refused = shape.points, shape.binding.record(cells, now)
         outcome = Outcome(points - refused.total(), refused)
         self.accepted += outcome.accepted
-        self.refused += refused
+        self.refused.update(refused)
         self.requests["accepted"] += 1
         return outcome
 
@@ -111,6 +108,25 @@ class Engine:
             raise
         return self.accept(converted, now)
 
+    def _accept_parts(self, body: bytes, now: float) -> tuple[int, Counter[Reason]]:
+        """Record a request metric by metric; return its points and those refused.
+
+        One that brought nothing new, and will bring nothing to decide, is remembered as a whole.
+        """
+        try:
+            parts, known = self._reader.read(body, now)
+        except Malformed:
+            self.requests["malformed"] += 1
+            raise
+        points = sum(part.shape.points + part.shape.refused.total() for part in parts)
+        refused: Counter[Reason] = Counter()
+        for part in parts:
+            refused.update(self._record(part, now))
+        if known and parts and all(part.shape.binding.is_clean for part in parts):
+            shape = self._reader.remember(body, parts, now)
+            shape.binding = join(shape, parts)
+        return points, refused
+
     def _record(self, part: Part, now: float) -> Counter[Reason]:
         binding: Binding | None = part.shape.binding
         if binding is None or (binding.refused and binding.freed != self._ledger.freed):
@@ -118,7 +134,7 @@ class Engine:
             part.shape.binding = binding
         part.shape.used = now
         self.dropped += binding.dropped
-        return binding.record(part, now)
+        return binding.record(part.cells, now)
 
     def scrape(self, form: Format) -> bytes:
         """Write the exposition."""

@@ -58,7 +58,7 @@ class Reason(str, enum.Enum):
     METRIC_NAME = "metric_name"
     """Nothing of the metric's name can be written in the exposition's alphabet."""
     LABEL_NAME = "label_name"
-    """An attribute key that makes no label: empty, underscores only, `__x__`, a histogram's `le`."""
+    """An attribute key that makes no label: empty, only underscores, a histogram's `le`."""
     DUPLICATE_LABEL = "duplicate_label"
     """Two attributes make one label, or one is called as job, instance or a constant label is."""
     TYPE_CONFLICT = "type_conflict"

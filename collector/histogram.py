@@ -23,6 +23,9 @@ Counts = tuple[tuple[float, ...], "NDArray[np.int64]", float]
 
 def merge(parts: Sequence[Counts]) -> HistogramReading:
     """Add histograms up at the bounds that all of them have. `parts` is not empty."""
+    if len(parts) == 1:
+        bounds, vector, total = parts[0]
+        return HistogramReading(bounds, np.cumsum(vector[:-2]).tolist(), int(vector[-1]), total)
     common = set(parts[0][0]).intersection(*(bounds for bounds, _, _ in parts[1:]))
     shared = tuple(sorted(common))
     cumulated = np.zeros(len(shared), np.int64)

@@ -29,8 +29,7 @@ PLAN = load("otel-collector.yaml", CONFIG.read_text(), {})
 
 @pytest.mark.parametrize("metric", catalog.METRICS, ids=lambda metric: metric.name)
 def test_the_catalogue_knows_the_exposed_names(metric: catalog.Metric) -> None:
-    """What `portless catalog` and the dashboards call a metric is what the collector makes of it,
-    with every attribute of the catalogue as a label."""
+    """A metric's name and labels in the catalogue are what the collector makes of it."""
     stream = Stream(
         resource=(),
         scope=Scope(),
@@ -67,8 +66,8 @@ def test_the_metrics_reference_is_the_catalogue() -> None:
 def test_every_refusal_is_documented() -> None:
     """docs/operate.md tells of every reason, limit and outcome that a counter can name."""
     text = (ROOT / "docs/operate.md").read_text()
-    named = [*Reason, *Limit]
-    assert not [one for one in [*(each.value for each in named), *OUTCOMES] if f"`{one}`" not in text]
+    names = [*(each.value for each in [*Reason, *Limit]), *OUTCOMES]
+    assert not [name for name in names if f"`{name}`" not in text]
 
 
 def test_every_own_metric_is_documented() -> None:

@@ -35,8 +35,12 @@ RANKS = {
         "__main__",
     ],
 }
-RIM = {"collector": {"server", "cli"}, "telemetry": {"export", "process", "reporter", "tasks", "ticker"}}
-OUTSIDE = {"asyncio", "http", "random", "signal", "socket", "ssl", "subprocess", "threading", "time"}
+RIM = {
+    "collector": {"server", "cli"},
+    "telemetry": {"export", "process", "reporter", "tasks", "ticker"},
+}
+OUTSIDE = {"asyncio", "http", "random", "signal", "socket", "ssl", "subprocess"}
+OUTSIDE |= {"threading", "time"}
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 

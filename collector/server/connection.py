@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -18,6 +19,7 @@ import httptools
 from collector.errors import Code, Refused
 from collector.server.limits import Limit
 from collector.server.messages import BODY_TOO_LARGE, PLAIN, Request, Response
+from collector.server.room import report
 
 if TYPE_CHECKING:
     from collector.server.room import Room
@@ -83,6 +85,9 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.leave()  # nothing else is spoken here; the request was answered
+        except httptools.HttpParserCallbackError as error:
+            report(error.__context__ or error)  # a fault of ours, not of who sent this
+            self.abort()
         except httptools.HttpParserError:
             if not self._closing:
                 self._limit(Limit.MALFORMED, _plain(400))
@@ -204,7 +209,7 @@ class Connection(asyncio.Protocol):
 
     def _answer(self) -> None:
         """Answer what is pending, in order, for as long as the client takes it."""
-        while self._pending and not self._paused and not self._closing:
+        while self._pending and not (self._paused or self._closing or self._transport.is_closing()):
             request, version, keep_alive = self._pending.popleft()
             response = self._room.answer(request)
             keep_alive = keep_alive and not self._room.draining
@@ -233,7 +238,8 @@ class Connection(asyncio.Protocol):
         self._write(response, "1.1", keep_alive=False, bare=method == b"HEAD")
         self.deadline = self._room.now + self._room.limits.linger_seconds
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            with suppress(OSError):  # who is gone already does not read it
+                self._transport.write_eof()
 
     def _too_large(self) -> None:
         refusal = Refused(Code.INVALID_ARGUMENT, BODY_TOO_LARGE)

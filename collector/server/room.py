@@ -44,6 +44,13 @@ class Guest(Protocol):
         """Close at once."""
 
 
+def report(fault: BaseException) -> None:
+    """Log where a fault happened, but not its text, which may repeat what the request held."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+    log.error("%s while answering: %s", type(fault).__name__, where)
+
+
 class Room:
     """One server's connections and what they have in common."""
 
@@ -82,10 +89,7 @@ class Room:
         try:
             return self.handler.answer(request)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the others are served on
-            # Where it happened, but not its text, which may repeat what the request held.
-            frames = traceback.extract_tb(fault.__traceback__)
-            where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
-            log.error("%s while answering: %s", type(fault).__name__, where)  # noqa: TRY400
+            report(fault)
             return FAULT
 
     def tick(self, now: float, date: str) -> None:

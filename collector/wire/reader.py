@@ -17,8 +17,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from collector.errors import Malformed
 from collector.model import Attributes, Scope
 from collector.wire.learn import AttributesCache, learn
-from collector.wire.scan import LENGTH, Unusual, fields
-from collector.wire.shape import Desk, Shape
+from collector.wire.scan import LENGTH, Unusual, fields, varint
+from collector.wire.shape import Desk, MetricShape, RequestShape
 from collector.wire.values import DuplicateKey, attributes
 
 if TYPE_CHECKING:
@@ -45,8 +45,18 @@ class Part(NamedTuple):
     """One metric of a request."""
 
     context: Context
-    shape: Shape
+    shape: MetricShape
     cells: NDArray[np.uint64]
+    at: int
+    """Where in the request it begins."""
+
+
+class Taken(NamedTuple):
+    """A request taken apart."""
+
+    parts: list[Part]
+    known: bool
+    """Every metric was recognised in these very bytes: they may be remembered as a whole."""
 
 
 Framed = tuple[bytes, bytes, int, int]
@@ -60,7 +70,8 @@ class Reader:
         self._desk = Desk()
         self._contexts: dict[tuple[bytes, bytes], Context] = {}
         self._attributes: AttributesCache = {}
-        self._shapes: dict[tuple[bytes, bytes, int, bytes], Shape] = {}
+        self._shapes: dict[tuple[bytes, bytes, int, bytes], MetricShape] = {}
+        self._requests: dict[tuple[int, bytes], RequestShape] = {}
         self.learnt = 0
         """Metrics that had to be learnt since the start."""
         self.matched = 0
@@ -71,7 +82,27 @@ class Reader:
         """How many shapes are remembered."""
         return len(self._shapes)
 
-    def read(self, body: bytes, now: float) -> list[Part]:
+    def again(self, body: bytes) -> tuple[RequestShape, NDArray[np.uint64]] | None:
+        """Recognise a whole request at once; None if it is not one that was remembered."""
+        shape = self._requests.get(_beginning(body))
+        if shape is None:
+            return None
+        self._desk.lay(body, 0, len(body))
+        if not self._desk.fits(shape):
+            return None
+        self.matched += shape.metrics
+        return shape, self._desk.gather(shape)
+
+    def remember(self, body: bytes, parts: list[Part], now: float) -> RequestShape:
+        """Make one shape of a request that `read` said was known."""
+        self._desk.lay(body, 0, len(body))
+        shape = self._desk.join([(part.at, part.shape) for part in parts], len(body), now)
+        if len(self._requests) >= SHAPES_MAX:
+            self._requests.clear()
+        self._requests[_beginning(body)] = shape
+        return shape
+
+    def read(self, body: bytes, now: float) -> Taken:
         """Take a request apart; whoever uses a part's shape says so in its `used`.
 
         Raises Malformed where the body is not an ExportMetricsServiceRequest.
@@ -81,12 +112,16 @@ class Reader:
             parts = self._recognise(body, framed)
         except (Unusual, IndexError):
             parts = None
-        return parts if parts is not None else self._learn(body, now)
+        if parts is not None:
+            return Taken(parts, known=True)
+        return Taken(self._learn(body, now), known=False)
 
     def forget(self, before: float) -> None:
         """Drop the shapes that nothing matched since `before`."""
         for key in [key for key, shape in self._shapes.items() if shape.used < before]:
             del self._shapes[key]
+        for beginning in [key for key, shape in self._requests.items() if shape.used < before]:
+            del self._requests[beginning]
 
     def _recognise(self, body: bytes, framed: list[Framed]) -> list[Part] | None:
         """Return the parts if every one of them is known."""
@@ -99,7 +134,7 @@ class Reader:
             self._desk.lay(body, at, end - at)
             if not self._desk.fits(shape):
                 return None
-            parts.append(Part(context, shape, self._desk.gather(shape)))
+            parts.append(Part(context, shape, self._desk.gather(shape), at))
         self.matched += len(parts)
         return parts
 
@@ -139,7 +174,7 @@ class Reader:
                 self._shapes[key] = shape
         else:
             self.matched += 1
-        return Part(context, shape, self._desk.gather(shape))
+        return Part(context, shape, self._desk.gather(shape), at)
 
 
 def _frames(body: bytes, *, strict: bool = False) -> Iterator[Framed]:
@@ -177,6 +212,22 @@ def _split(body: bytes, at: int, end: int) -> tuple[bytes, list[tuple[int, int]]
             around += body[done:stop]
         done = stop
     return around, children
+
+
+def _beginning(body: bytes) -> tuple[int, bytes]:
+    """Return what tells requests apart before they are looked at: length, and whose they are.
+
+    That is everything up to the end of the first resource, where it stands first. It only helps to
+    find a shape, so what is odd or broken may give anything.
+    """
+    if body[:1] != b"\x0a":
+        return len(body), b""
+    try:
+        _, at = varint(body, 1)
+        size, at = varint(body, at + 1) if body[at] == 0x0A else (0, at)
+    except (Unusual, IndexError):
+        return len(body), b""
+    return len(body), body[: at + size]
 
 
 def _name(body: bytes, at: int) -> bytes:

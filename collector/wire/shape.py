@@ -111,24 +111,38 @@ class Learnt(NamedTuple):
 
 @dataclass(eq=False)
 class Shape:
-    """A learnt metric: what must stand in its bytes, and where its cells are."""
+    """Bytes that were learnt: what must stand there, and where the cells are."""
 
-    head: Head | None
     columns: list[Column]
-    refused: Counter[Reason]
     size: int
     mask: NDArray[np.uint64]
     constant: NDArray[np.uint64]
     offsets: NDArray[np.intp]
     used: float
     """When its numbers were last taken, on the caller's clock."""
-    binding: Any = field(default=None)
+    binding: Any = field(default=None, kw_only=True)
     """What the engine remembers for these streams; this room does not look inside."""
 
     @property
     def points(self) -> int:
-        """How many points a reading has, refused ones included."""
-        return sum(len(column.points) for column in self.columns) + self.refused.total()
+        """How many points a reading has."""
+        return sum(len(column.points) for column in self.columns)
+
+
+@dataclass(eq=False)
+class MetricShape(Shape):
+    """The shape of one metric."""
+
+    head: Head | None
+    refused: Counter[Reason]
+    """Points that no reading can save, besides those in columns."""
+
+
+@dataclass(eq=False)
+class RequestShape(Shape):
+    """The shape of a whole request, put together from those of its metrics."""
+
+    metrics: int
 
 
 class Desk:
@@ -163,7 +177,7 @@ class Desk:
         """Read all cells of a shape that fits."""
         return self._windows[shape.offsets].view(np.uint64).ravel()
 
-    def cast(self, learnt: Learnt, size: int, now: float) -> Shape:
+    def cast(self, learnt: Learnt, size: int, now: float) -> MetricShape:
         """Make the shape of the metric whose bytes are laid out."""
         deltas = learnt.head is not None and learnt.head.temporality is Temporality.DELTA
         columns = []
@@ -174,22 +188,68 @@ class Desk:
             column.first = len(offsets)
             offsets += _offsets([m.places for m in members], size, deltas=deltas)
             columns.append(column)
-        mask = np.zeros(len(self._bytes), np.uint8)
-        mask[:size] = 0xFF
+        mask = np.full(size, 0xFF, np.uint8)
         holes = np.array([at for at in offsets if at < size] + learnt.holes, np.intp)
         mask[(holes[:, None] + np.arange(CELL)).ravel()] = 0
-        words = (size + CELL - 1) // CELL
-        masks = mask.view(np.uint64)[:words].copy()
-        return Shape(
-            head=learnt.head,
-            columns=columns,
-            refused=learnt.refused,
-            size=size,
-            mask=masks,
-            constant=self._words[:words] & masks,
-            offsets=np.array(offsets, np.intp),
-            used=now,
+        return MetricShape(
+            columns, size, *self._kept(mask), np.array(offsets, np.intp), now,
+            learnt.head, learnt.refused,
+        )  # fmt: skip
+
+    def join(
+        self, placed: Sequence[tuple[int, MetricShape]], size: int, now: float
+    ) -> RequestShape:
+        """Make the shape of the request that is laid out, from where its metrics begin.
+
+        Columns of several metrics that mean alike become one, in the order of `joined`.
+        """
+        mask = np.full(size, 0xFF, np.uint8)
+        for at, shape in placed:
+            mask[at : at + shape.size] = shape.mask.view(np.uint8)[: shape.size]
+        columns: list[Column] = []
+        offsets: list[NDArray[np.intp]] = []
+        first = 0
+        for members in joined([shape for _, shape in placed]):
+            points = [
+                point for which, at in members for point in placed[which][1].columns[at].points
+            ]
+            one = placed[members[0][0]][1].columns[members[0][1]]
+            column = Column(points, is_double=one.is_double, bounds=one.bounds)
+            column.first = first
+            first += column.cells
+            columns.append(column)
+            offsets.append(
+                np.concatenate([_moved(*placed[which], at, size) for which, at in members], axis=1)
+            )
+        cells = [rows.ravel() for rows in offsets] or [np.zeros(0, np.intp)]
+        return RequestShape(
+            columns, size, *self._kept(mask), np.concatenate(cells), now, len(placed)
         )
+
+    def _kept(self, mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Return the mask in words, and what stays of the bytes laid out under it."""
+        words = np.zeros(-(-len(mask) // CELL), np.uint64)
+        words.view(np.uint8)[: len(mask)] = mask
+        return words, self._words[: len(words)] & words
+
+
+def joined(shapes: Sequence[MetricShape]) -> list[list[tuple[int, int]]]:
+    """Group the columns of metrics that mean alike; each as (which shape, which column of it)."""
+    groups: dict[tuple[object, ...], list[tuple[int, int]]] = {}
+    for which, shape in enumerate(shapes):
+        for at, column in enumerate(shape.columns):
+            kind = shape.head and (shape.head.kind, shape.head.temporality)
+            key = kind, column.is_double, column.bounds
+            groups.setdefault(key, []).append((which, at))
+    return list(groups.values())
+
+
+def _moved(base: int, shape: MetricShape, at: int, zero: int) -> NDArray[np.intp]:
+    """Return a column's offsets in a request in which the metric begins at `base`, kind by kind."""
+    column = shape.columns[at]
+    own = shape.offsets[column.first : column.first + column.cells]
+    moved = np.where(own == shape.size, zero, own + base)
+    return moved.reshape(-1, len(column.points))
 
 
 def _alike(entry: Entry) -> tuple[bool, tuple[float, ...]]:
