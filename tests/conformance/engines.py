@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tests.conformance.cases import ROOT, Case, Dialect, Form, Request
@@ -19,7 +20,6 @@ from tests.conformance.served import serve
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
 
 class Running(Protocol):
@@ -67,13 +67,11 @@ class Program:
     batches: bool
 
     def cannot(self, case: Case) -> str | None:
-        if self.runs[0] == "":
+        if not self.runs[0]:
             return "the environment variable OTELCOL names no OpenTelemetry Collector"
-        return (
-            "minutes pass in it, and the clock of a program cannot be set"
-            if case.moves_the_clock
-            else None
-        )
+        if case.moves_the_clock:
+            return "minutes pass in it, and the clock of a program cannot be set"
+        return None
 
     def run(self, config: Path) -> AbstractContextManager[Running]:
         return serve(self.runs, config, batches=self.batches)
@@ -93,6 +91,7 @@ class Program:
 def all_engines(otelcol: str) -> list[Engine]:
     """The three engines; `otelcol` is a path, or empty where there is none."""
     ours = (sys.executable, "-m", "collector")
+    theirs = str(Path(otelcol).absolute()) if otelcol else ""
     return [
         InProcess(),
         Program(
@@ -105,8 +104,8 @@ def all_engines(otelcol: str) -> list[Engine]:
         Program(
             name="otelcol",
             dialect=Dialect.OTELCOL,
-            runs=(otelcol, "--config"),
-            validates=(otelcol, "validate", "--config"),
+            runs=(theirs, "--config"),
+            validates=(theirs, "validate", "--config"),
             batches=True,
         ),
     ]
