@@ -8,3 +8,6 @@ from __future__ import annotations
 
 NOT_HERE = "not supported by this engine"
 CAN_RUN_IT = "The OpenTelemetry Collector (otelcol-contrib) can run it: see README.md."
+IF_KNOWN_CAN_RUN_IT = (
+    "If the OpenTelemetry Collector (otelcol-contrib) has it, that can run it: see README.md."
+)

@@ -15,7 +15,7 @@ from collector.exporters import prometheus
 from collector.extensions import health_check
 from collector.fields import component_id
 from collector.fields.section import did_you_mean, open_file
-from collector.otelcol import CAN_RUN_IT
+from collector.otelcol import CAN_RUN_IT, IF_KNOWN_CAN_RUN_IT
 from collector.processors import batch, memory_limiter, metrics_transform, redaction
 from collector.receivers import otlp
 from collector.rule import Processor, Rewrite, in_order
@@ -116,7 +116,8 @@ def _configured(
             configured[id_] = None
             meant = did_you_mean(id_.type, readers)
             what = f'unknown type "{id_.type}"'
-            section.mistake(key, what, f"{meant}this engine has {', '.join(readers)}. {CAN_RUN_IT}")
+            hint = f"{meant}this engine has {', '.join(readers)}. {IF_KNOWN_CAN_RUN_IT}"
+            section.mistake(key, what, hint)
     return configured
 
 

@@ -82,7 +82,7 @@ def imports(path: Path) -> set[str]:
 def test_imports_point_up_the_river(path: Path) -> None:
     """No room imports one below it, the packages never meet, effects stay at the rim."""
     me = module_of(path)
-    for target in map(lambda name: tuple(name.split(".")), imports(path)):
+    for target in (tuple(name.split(".")) for name in imports(path)):
         if target[0] in RANKS:
             assert target[0] == me[0], f"{'.'.join(target)}: the only bridge is OTLP"
             if len(target) == 1 or room_of(target) == room_of(me):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from collector.otelcol import CAN_RUN_IT, NOT_HERE
 from collector.rule import Processor
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def read(section: Section) -> Processor:
 
     https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/processor/redactionprocessor
     """
-    section.only("allow_all_keys", value=False)
+    if section.flag("allow_all_keys"):
+        section.mistake("allow_all_keys", f"true is {NOT_HERE}", CAN_RUN_IT)
     section.only("redact_all_types", value=False)
     # `info` and `debug` write redaction.* attributes on every point, which become labels.
     section.choice("summary", ("silent", ""), "", elsewhere=("info", "debug"))

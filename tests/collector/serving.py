@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 import threading
 import time
 from contextlib import contextmanager
@@ -57,12 +56,6 @@ class Client:
         """Close the connection."""
         self._file.close()
         self._socket.close()
-
-    def reset(self) -> None:
-        """Close the connection without a farewell."""
-        linger = struct.pack("ii", 1, 0)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.close()
 
     def send(self, data: bytes) -> None:
         """Send bytes."""
@@ -125,6 +118,14 @@ class Served:
 
         self._now += seconds
         self._run(tick())
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Have the server do something else while the block lasts."""
+        done = threading.Event()
+        self._loop.call_soon_threadsafe(done.wait, PATIENCE_SECONDS)
+        yield
+        done.set()
 
     def drain(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Drain the server; returns when all connections are closed."""
