@@ -83,9 +83,7 @@ class Engine:
 
         Raises Malformed where it is none, Refused while memory is short; then nothing of it counts.
         """
-        if self.pressed:
-            self.requests["pressed"] += 1
-            raise Refused(Code.UNAVAILABLE, "data refused due to high memory usage")
+        self._refuse_while_pressed()
         known = self._reader.again(body)
         if known is None:
             points, refused = self._accept_parts(body, now)
@@ -101,12 +99,18 @@ class Engine:
 
     def accept_json(self, body: bytes, now: float) -> Outcome:
         """Record the same in OTLP/JSON."""
+        self._refuse_while_pressed()
         try:
             converted = to_protobuf(body)
         except Malformed:
             self.requests["malformed"] += 1
             raise
         return self.accept(converted, now)
+
+    def _refuse_while_pressed(self) -> None:
+        if self.pressed:
+            self.requests["pressed"] += 1
+            raise Refused(Code.UNAVAILABLE, "data refused due to high memory usage")
 
     def _accept_parts(self, body: bytes, now: float) -> tuple[int, Counter[Reason]]:
         """Record a request metric by metric; return its points and those refused.

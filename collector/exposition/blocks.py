@@ -88,7 +88,7 @@ class Histograms(Block[int, "tuple[str, str, str]"]):
 
     def _text(self, labels: Labels) -> tuple[str, str, str]:
         name = self.family.name
-        inside = "".join(f"{label}," for label in (label_block(labels),) if label)
+        inside = f"{label_block(labels)}," if labels else ""
         return (
             f'{name}_bucket{{{inside}le="',
             _sample(f"{name}_sum", labels),

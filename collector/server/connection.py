@@ -191,9 +191,10 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """End a connection that was waited for too long."""
-        if self._closing or self._transport.get_write_buffer_size():
-            if self._transport.get_write_buffer_size():
-                self._room.counts[Limit.RESPONSE_SECONDS] += 1
+        if self._transport.get_write_buffer_size():
+            self._room.counts[Limit.RESPONSE_SECONDS] += 1
+            self.abort()
+        elif self._closing:
             self.abort()
         elif self._reading:
             self._limit(Limit.REQUEST_SECONDS, _plain(408))

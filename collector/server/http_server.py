@@ -46,10 +46,9 @@ class HttpServer:
     async def drain(self, seconds: float) -> None:
         """Stop to accept, answer what is under way, close everything after `seconds` at most."""
         self._server.close()
-        self._room.drain()
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        while self._room.guests and loop.time() < end:  # noqa: ASYNC110 - over in milliseconds
+        while self._room.drain() and loop.time() < end:  # noqa: ASYNC110 - over in milliseconds
             await asyncio.sleep(0.01)
         for guest in list(self._room.guests):
             guest.abort()

@@ -129,11 +129,8 @@ class Collector:
         for place, listening in zip(self._places, sockets):
             await place.server.start(listening)
             if not is_loopback(listening):
-                log.warning(
-                    "%s: %s can be reached from other machines, and nobody is asked who he is",
-                    place.path,
-                    address(listening),
-                )
+                text = "%s: %s can be reached from other machines, without authentication"
+                log.warning(text, place.path, address(listening))
         self._health.available_since = self._clock()
         return {
             place.server.name: address(listening) for place, listening in zip(self._places, sockets)

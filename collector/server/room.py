@@ -80,7 +80,6 @@ class Room:
         some = max(1, self.limits.connections_max // 100)
         for guest in heapq.nsmallest(some, idle, key=lambda one: one.deadline):
             self.counts[Limit.EVICTED] += 1
-            self.guests.discard(guest)
             guest.leave()
         return bool(idle)
 
@@ -99,8 +98,9 @@ class Room:
         for guest in [guest for guest in self.guests if guest.deadline < now]:
             guest.expire()
 
-    def drain(self) -> None:
-        """Answer what is under way, and let everybody else go."""
+    def drain(self) -> int:
+        """Let everybody go who is idle; an answer is the last one. Return how many are left."""
         self.draining = True
         for guest in [guest for guest in self.guests if guest.idle]:
             guest.leave()
+        return len(self.guests)

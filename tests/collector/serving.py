@@ -57,9 +57,11 @@ class Client:
         self._file.close()
         self._socket.close()
 
-    def send(self, data: bytes) -> None:
-        """Send bytes."""
+    def send(self, data: bytes, seconds: float = PATIENCE_SECONDS) -> None:
+        """Send bytes; raises TimeoutError where they are not taken."""
+        self._socket.settimeout(seconds)
         self._socket.sendall(data)
+        self._socket.settimeout(PATIENCE_SECONDS)
 
     def reply(self, *, bare: bool = False) -> Reply:
         """Read an answer; `bare` where it has no body, as those to HEAD."""

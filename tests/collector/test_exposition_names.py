@@ -66,6 +66,7 @@ GAUGES = {
     ("u", "é/s"): "u_per_second",
     ("u", "a/b/c"): "u_a_per_b_c",
     ("u", "x_"): "u_x_",
+    ("u", "a_/b_"): "u_a_per_b",
     ("u.by", "By/s/m"): "u_by_bytes_per_s_m",
     ("u_per_second", "1/s"): "u_per_second_per_second",
     ("seconds", "s"): "seconds",

@@ -10,6 +10,7 @@ import pytest
 
 from collector.server.limits import Limit
 from collector.server.messages import PLAIN
+from tests.collector.echo import LONG
 from tests.collector.serving import DATE, eventually, request, serving
 
 if TYPE_CHECKING:
@@ -170,6 +171,17 @@ def test_draining_answers_what_is_under_way(served: Served) -> None:
         reply = busy.reply()
         assert (reply.headers["connection"], reply.body) == ("close", b"GET /a ")
         assert busy.rest() == b""
+        draining.join()
+
+
+def test_draining_lets_a_long_answer_be_read(served: Served, echo: Echo) -> None:
+    """Whoever is reading reads to the end, and the server does not wait any longer."""
+    with served.client() as client:
+        client.send(request("GET", "/long"))
+        eventually(lambda: bool(echo.asked))
+        draining = served.begin_drain()
+        assert client.reply().body == LONG
+        assert client.rest() == b""
         draining.join()
 
 

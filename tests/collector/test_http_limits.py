@@ -106,8 +106,10 @@ def test_trailers_have_the_limit_of_headers(served: Served, client: Client) -> N
 def test_a_slow_request_is_ended(served: Served, client: Client) -> None:
     """From its first byte it has so long, however many bytes come meanwhile."""
     sent = request("GET")
+    client.ask(sent)
     client.send(sent[:5])
-    eventually(lambda: served.connections == 1)
+    with served.client() as another:  # answered after those five bytes were read
+        another.ask(sent)
     served.later(LIMITS.request_seconds_max - 1)
     client.send(sent[5:10])
     served.later(2)
@@ -143,6 +145,14 @@ def test_answers_wait_for_the_client_to_read(served: Served, client: Client, ech
     assert len(echo.asked) < 5
     assert all(client.reply().body == LONG for _ in range(20))
     assert client.reply().body == b"GET /end "
+    assert client.ask(request("GET", "/more")).body == b"GET /more "
+
+
+def test_a_client_that_does_not_read_is_not_read_from(client: Client) -> None:
+    """What it sends stays with it once the system's buffers are full."""
+    client.send(request("GET", "/long"))
+    with pytest.raises(TimeoutError):
+        client.send(request(body=b"x" * BODY_BYTES_MAX) * 30_000, seconds=0.5)
 
 
 def test_who_does_not_take_an_answer_is_ended(served: Served, client: Client) -> None:
