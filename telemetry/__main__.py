@@ -1,0 +1,5 @@
+"""`python -m telemetry` is `portless`."""
+
+from telemetry.cli import main
+
+main(prog_name="portless")

@@ -1,0 +1,42 @@
+"""The command line of the worker's side: `portless catalog` prints every metric there is.
+
+Comes in: arguments. Goes out: text. It knows the catalogue and nothing that runs.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from telemetry.catalog import METRICS, Metric
+
+
+def _version() -> str:
+    try:
+        return version("portless")
+    except PackageNotFoundError:
+        return "not installed, run from its source"
+
+
+@click.group()
+@click.version_option(_version(), prog_name="portless")
+def main() -> None:
+    """Telemetry for Celery in which workers push and nothing listens."""
+
+
+@main.command()
+def catalog() -> None:
+    """Print every metric as a Markdown table."""
+    print("| metric | in Prometheus | kind | unit | attributes | what it tells |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for metric in METRICS:
+        cells = (f"`{metric.name}`", f"`{metric.exposed}`", metric.kind.value, f"`{metric.unit}`")
+        print(f"| {' | '.join(cells)} | {_attributes(metric)} | {metric.help} |")
+
+
+def _attributes(metric: Metric) -> str:
+    """The keys, the last one with its values where they are a closed set."""
+    keys = [f"`{key}`" for key in metric.attributes]
+    values = ", ".join(f"`{value}`" for value in metric.values if value)
+    return ", ".join(keys) + (f": {values}" if values else "")

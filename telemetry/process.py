@@ -1,0 +1,155 @@
+"""The mouth: which report begins in which process, and when it says its last word.
+
+Comes in: what Celery and the system tell about processes (a worker begins, a pool process was
+forked, a process ends). Goes out: at most one reporter at a time, under the right name. It knows no
+task and no metric; what takes more than a line is decided up the river.
+
+A process is a worker's, a pool's or a producer's. A forked one begins anew: what it inherited
+belongs to its parent, who goes on counting there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from billiard.process import current_process
+from celery import signals
+
+from telemetry import export, identity
+from telemetry.reporter import Reporter
+from telemetry.tasks.facts import Fact, WorkerStarted, WorkerStopped
+from telemetry.tasks.publish import Publisher
+from telemetry.tasks.steps import steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from celery import Celery
+
+    from telemetry.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class ThisProcess:
+    """The report of this process, whatever it is; a `telemetry.tasks.steps.Site`."""
+
+    def __init__(self, wanted: Settings, environ: Mapping[str, str]) -> None:
+        for warning in wanted.warnings:
+            logger.warning("%s", warning)
+        # Made once for its imports, while there is one thread: a process forked while another one
+        # imports a module can never import that.
+        export.exporter(wanted)
+        self._detected = export.detect()
+        self._wanted = wanted
+        self._environ = environ
+        self._lock = threading.Lock()
+        self._reporter: Reporter | None = None
+        self._user: export.UserMetrics | None = None
+        self._down = False
+        self._node_name: str | None = None
+        self._is_worker = False
+        self._apps: list[Celery] = []
+        self._steps = steps(self)
+        self._publisher = Publisher(self.record, self._apps)
+        signals.worker_process_init.connect(self._pool_process_begins)
+        signals.worker_process_shutdown.connect(self._ends)
+        signals.worker_shutdown.connect(self._ends)
+        atexit.register(self._ends)  # a cold shutdown sends no signal
+        if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+            os.register_at_fork(after_in_child=self._was_forked)
+
+    def add(self, app: Celery) -> None:
+        """Watch the workers of `app` as well."""
+        if app not in self._apps:
+            self._apps.append(app)
+            for blueprint, step in zip(("worker", "consumer"), self._steps):
+                app.steps[blueprint].add(step)
+
+    def record(self, fact: Fact) -> None:
+        """Take a fact of this process; the first begins the report of one that only publishes."""
+        (self._reporter or self._producer_begins()).record(fact)
+
+    def worker_begins(self, node_name: str) -> Callable[[Fact], None]:
+        """A worker is being built here; returns what records its facts."""
+        self._ends()  # what was published on the way here was a producer's
+        self._node_name = node_name
+        self._is_worker = True
+        reporter = self._begin(identity.worker(self._environ, node_name))
+        reporter.record(WorkerStarted(node_name))
+        return reporter.record
+
+    def work_begins(self, measure: Callable[[], Fact], *, forks: bool) -> None:
+        """Its pool stands. Exports begin only now, so that the first forks know no thread of it."""
+        reporter = self._reporter
+        if reporter is None:
+            return
+        if forks and self._wanted.protocol == "grpc":
+            logger.warning("grpc is not safe in processes that fork; use http/protobuf")
+        if self._may_adopt() and not forks:
+            self._adopt(reporter)
+        reporter.measure(measure)
+        reporter.start()
+
+    def _pool_process_begins(self, sender: str | None = None, **_: object) -> None:
+        if self._is_worker:  # the solo pool says this in the worker's own process
+            return
+        self._ends()
+        node_name = sender or self._node_name or socket.gethostname()
+        slot = getattr(current_process(), "index", 0)
+        reporter = self._begin(identity.slot(self._environ, node_name, slot), quiet=True)
+        if not export.user_has_provider():
+            self._adopt(reporter)
+        reporter.start()
+
+    def _producer_begins(self) -> Reporter:
+        with self._lock:
+            if self._reporter is None:
+                host, pid = socket.gethostname(), os.getpid()
+                self._begin(identity.producer(self._environ, host, pid)).start()
+            return self._reporter  # type: ignore[return-value] # begun in the line above
+
+    def _begin(self, attributes: Mapping[str, str], *, quiet: bool = False) -> Reporter:
+        resource = export.identified(self._detected, attributes)
+        self._reporter = Reporter(self._wanted, resource, down=self._down, quiet=quiet)
+        return self._reporter
+
+    def _may_adopt(self) -> bool:
+        if self._user is None and export.user_has_provider():
+            logger.warning(
+                "the application has set a MeterProvider of its own; what its instruments record "
+                "is left to that one, which must be made in each pool process, after the fork"
+            )
+            return False
+        return True
+
+    def _adopt(self, reporter: Reporter) -> None:
+        """Take over what the user's instruments record in this process, for as long as it lives."""
+        if self._user is None:
+            self._user = reporter.user_metrics(self._flush)
+        reporter.include(self._user)
+
+    def _flush(self, timeout_seconds: float) -> bool:
+        return self._reporter is not None and self._reporter.flush(timeout_seconds)
+
+    def _ends(self, **_: object) -> None:
+        """The last word; whoever asks second finds it said."""
+        reporter, self._reporter = self._reporter, None
+        was_worker, self._is_worker = self._is_worker, False
+        if reporter is not None:
+            if was_worker:
+                reporter.record(WorkerStopped())
+            reporter.stop()
+            self._down = reporter.down
+
+    def _was_forked(self) -> None:
+        self._down = self._down if self._reporter is None else self._reporter.down
+        self._reporter = None
+        self._user = None
+        self._is_worker = False
+        self._lock = threading.Lock()

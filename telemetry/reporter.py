@@ -1,0 +1,103 @@
+"""One process's report: its facts counted, and sent to the collector at every interval.
+
+Comes in: facts from any thread. Goes out: exports by one thread of its own, the last one at `stop`.
+The clock of the exports is here. It knows neither Celery nor which kind of process it reports for.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import time_ns
+from typing import TYPE_CHECKING
+
+from telemetry import export
+from telemetry.tally import Tallies
+from telemetry.tasks.facts import ExportFailed, Fact, Overflowed
+from telemetry.tasks.inbox import Inbox
+from telemetry.tasks.lifecycle import Lifecycle
+from telemetry.ticker import Ticker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.sdk.metrics.export import ScopeMetrics
+    from opentelemetry.sdk.resources import Resource
+
+    from telemetry.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 2.5
+"""How long the last export may hold up an exit: a stop takes less than 3 s."""
+STOP_SECONDS_DOWN = 0.5
+"""The same where the last export failed: the exit of a recycled process holds up its successor."""
+
+
+class Reporter:
+    """What a process says about itself, from its beginning to its last word."""
+
+    def __init__(
+        self, settings: Settings, resource: Resource, *, down: bool = False, quiet: bool = False
+    ) -> None:
+        tallies = Tallies()
+        self._readings = tallies.readings
+        self._inbox: Inbox[Fact] = Inbox(Lifecycle(tallies).apply)
+        self._start_unix_nano = time_ns()
+        level = logging.DEBUG if quiet else logging.WARNING
+        self._sender = export.Sender(settings, resource, down=down, log_level=level)
+        self._ticker = Ticker(self._export, settings.interval_seconds)
+        self._measures: list[Callable[[], Fact]] = []
+        self._user: export.UserMetrics | None = None
+        self.record = self._inbox.record
+        """Takes a fact; never blocks."""
+
+    @property
+    def down(self) -> bool:
+        """Whether the collector did not take the last export."""
+        return self._sender.down
+
+    def start(self) -> None:
+        """Begin to export."""
+        self._ticker.start()
+
+    def measure(self, measure: Callable[[], Fact]) -> None:
+        """Ask for this fact before every export."""
+        self._measures.append(measure)
+
+    def user_metrics(self, flush: Callable[[float], bool]) -> export.UserMetrics:
+        """Take over the user's instruments in this process, under this report's name."""
+        return export.adopt(self._sender, flush)
+
+    def include(self, user: export.UserMetrics) -> None:
+        """Export what the user's instruments record, too."""
+        self._user = user
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Export now; whether that was done in time."""
+        return self._ticker.flush(timeout_seconds)
+
+    def stop(self) -> bool:
+        """The last export; whether it was sent in time. At most `STOP_SECONDS`."""
+        return self._ticker.stop(STOP_SECONDS_DOWN if self.down else STOP_SECONDS)
+
+    def _export(self) -> None:
+        for measure in self._measures:
+            self.record(measure())
+        scopes: list[ScopeMetrics] = []
+        if self._user is not None:
+            scopes, overflowing = self._user.take()
+            self._warn(overflowing)
+        readings = self._inbox.read(self._readings)
+        if readings:
+            scopes.append(export.scope_metrics(readings, self._start_unix_nano, time_ns()))
+        if scopes and not self._sender.send(scopes):
+            self.record(ExportFailed())
+
+    def _warn(self, overflowing: list[str]) -> None:
+        for name in overflowing:
+            self.record(Overflowed())
+            logger.warning(
+                "%s has more than %s sets of attributes; those beyond are one series without any",
+                name,
+                export.USER_SERIES_MAX,
+            )

@@ -1,0 +1,159 @@
+"""The OTEL_* environment, checked and frozen: what to send, how often, by which protocol.
+
+Comes in: a mapping of environment variables and what `instrument` was told. Goes out: `Settings`,
+or a `SettingsError` that says what contradicts what. What the SDK's exporter reads by itself
+(endpoint, headers, compression, certificates) is left to it; this file knows no SDK and no Celery.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Protocol = Literal["http/protobuf", "grpc"]
+
+INTERVAL_SECONDS = 5.0
+"""A counter is at most this old at the collector; Prometheus scrapes every 15 to 60 s."""
+TIMEOUT_SECONDS = 2.0
+"""One export; with a final one it keeps a stop under 3 s while nobody answers."""
+_TIMEOUT_SECONDS_SUSPICIOUS = 60.0
+
+
+class SettingsError(ValueError):
+    """The environment asks for what cannot be done; the message says what and what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this process exports."""
+
+    enabled: bool = True
+    """False: nothing is watched, counted or sent."""
+    protocol: Protocol = "http/protobuf"
+    interval_seconds: float = INTERVAL_SECONDS
+    timeout_seconds: float = TIMEOUT_SECONDS
+    collector: str = "localhost"
+    """Host and port of the endpoint, for the log: the rest of the address may hold a secret."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for the log."""
+
+
+def read(
+    environ: Mapping[str, str],
+    *,
+    green: str | None = None,
+    export_interval_seconds: float | None = None,
+) -> Settings:
+    """The settings of a process; `green` names the library that made its threads greenlets.
+
+    The environment wins over the argument, as everywhere in OpenTelemetry; an empty variable counts
+    as unset (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
+    Raises `SettingsError`.
+    """
+    environ = {key: value.strip() for key, value in environ.items() if value.strip()}
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or not _exports(environ):
+        return Settings(enabled=False)
+    warnings: list[str] = []
+    return Settings(
+        protocol=_protocol(environ, green),
+        interval_seconds=_interval_seconds(environ, export_interval_seconds),
+        timeout_seconds=_timeout_seconds(environ, warnings),
+        collector=_collector(environ),
+        warnings=(*warnings, *_temporality_warning(environ)),
+    )
+
+
+def _exports(environ: Mapping[str, str]) -> bool:
+    name = "OTEL_METRICS_EXPORTER"
+    wanted = {word.strip() for word in environ.get(name, "otlp").split(",")}
+    if wanted == {"none"}:
+        return False
+    if "prometheus" in wanted:
+        raise SettingsError(
+            f"{name} asks for prometheus, which listens on a port; workers only push: "
+            "set it to otlp and scrape the collector"
+        )
+    if wanted != {"otlp"}:
+        raise SettingsError(f"{name} is {environ[name]!r}; otlp and none are possible")
+    return True
+
+
+def _protocol(environ: Mapping[str, str], green: str | None) -> Protocol:
+    for name in ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        value = environ.get(name)
+        if value == "http/protobuf":
+            return "http/protobuf"
+        if value == "grpc" and green:
+            raise SettingsError(
+                f"{name}=grpc stops every greenlet of {green} for as long as an export takes; "
+                "use http/protobuf"
+            )
+        if value == "grpc":
+            return "grpc"
+        if value is not None:
+            raise SettingsError(f"{name} is {value!r}; http/protobuf and grpc are possible")
+    return "http/protobuf"
+
+
+def _interval_seconds(environ: Mapping[str, str], argument: float | None) -> float:
+    milliseconds = _number(environ, "OTEL_METRIC_EXPORT_INTERVAL", "milliseconds")
+    if milliseconds is not None:
+        return milliseconds / 1000
+    if argument is None:
+        return INTERVAL_SECONDS
+    if not 0 < argument < float("inf"):
+        raise SettingsError(f"export_interval_seconds is {argument!r}; it must be above 0")
+    return float(argument)
+
+
+def _timeout_seconds(environ: Mapping[str, str], warnings: list[str]) -> float:
+    """The time for one export: the exporter's own limit and the reader's, whichever is less."""
+    seconds = TIMEOUT_SECONDS
+    for name in ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"):
+        value = _number(environ, name, "seconds")
+        if value is not None:
+            seconds = value
+            if value > _TIMEOUT_SECONDS_SUSPICIOUS:
+                warnings.append(
+                    f"{name}={environ[name]} means seconds in OpenTelemetry for Python, "
+                    "although the specification says milliseconds"
+                )
+            break
+    milliseconds = _number(environ, "OTEL_METRIC_EXPORT_TIMEOUT", "milliseconds")
+    return seconds if milliseconds is None else min(seconds, milliseconds / 1000)
+
+
+def _collector(environ: Mapping[str, str]) -> str:
+    for name in ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        if name in environ:
+            address = environ[name] if "://" in environ[name] else f"//{environ[name]}"
+            return urlsplit(address).netloc.rpartition("@")[2]
+    return "localhost"
+
+
+def _temporality_warning(environ: Mapping[str, str]) -> tuple[str, ...]:
+    name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+    if environ.get(name, "cumulative").lower() == "cumulative":
+        return ()
+    sentence = (
+        f"{name}={environ[name]} is followed for your own instruments; the metrics of tasks and "
+        "workers stay cumulative, so that a lost export loses nothing"
+    )
+    return (sentence,)
+
+
+def _number(environ: Mapping[str, str], name: str, unit: str) -> float | None:
+    text = environ.get(name)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise SettingsError(f"{name} is {text!r}; it must be a number of {unit} above 0")
+    return value

@@ -1,0 +1,108 @@
+"""What happened, in words of our own: frozen values without a type of Celery's or OpenTelemetry's.
+
+Hooks make them, the lifecycle counts them. A delivery is one message as one worker received it; its
+number ties the facts of one delivery together and means nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+UNREGISTERED = "(unregistered)"
+"""The task name of a message that is no task of the worker: names from outside have no bound."""
+UNKNOWN = "(unknown)"
+"""The queue name of a message whose routing matches no queue that the app knows."""
+
+Outcome: TypeAlias = Literal[
+    "success", "failed", "retried", "ignored", "rejected", "revoked", "lost", "discarded"
+]
+
+
+class Sent(NamedTuple):
+    """A task was published."""
+
+    task_name: str
+    queue_name: str
+
+
+class Received(NamedTuple):
+    """The worker received a message."""
+
+    delivery: int
+    task_name: str
+    queue_name: str
+
+
+class Started(NamedTuple):
+    """The pool began to run it."""
+
+    delivery: int
+    at_seconds: float
+    """On the monotonic clock."""
+    waited_seconds: float | None
+    """Since it was published, or since its ETA; None where the publisher did not say."""
+
+
+class Finished(NamedTuple):
+    """It ended; only the first of a delivery counts."""
+
+    delivery: int
+    outcome: Outcome
+    detail: str
+    """The exception's class or the reason, where the outcome has one."""
+    at_seconds: float
+    """On the monotonic clock."""
+    runtime_seconds: float | None
+    """As the process that ran it measured; None where it did not say."""
+
+
+class WorkerStarted(NamedTuple):
+    """A worker came to life."""
+
+    hostname: str
+    """Its node name."""
+
+
+class PoolMeasured(NamedTuple):
+    """The size of the pool now."""
+
+    processes: int
+
+
+class ChildExited(NamedTuple):
+    """A pool process ended."""
+
+    reason: str
+
+
+class WorkerStopped(NamedTuple):
+    """The worker's last word: what it still has in hand it will not finish."""
+
+
+class HookFailed(NamedTuple):
+    """Our own code failed in a hook."""
+
+    hook: str
+
+
+class ExportFailed(NamedTuple):
+    """The collector did not take an export."""
+
+
+class Overflowed(NamedTuple):
+    """An instrument of the user's reached the SDK's limit of attribute sets."""
+
+
+Fact: TypeAlias = (
+    Sent
+    | Received
+    | Started
+    | Finished
+    | WorkerStarted
+    | PoolMeasured
+    | ChildExited
+    | WorkerStopped
+    | HookFailed
+    | ExportFailed
+    | Overflowed
+)

@@ -1,0 +1,283 @@
+"""Celery's requests and messages -> facts: the file that touches the worker's insides.
+
+Comes in: what Celery calls. Goes out: facts, made at once: no type of Celery's goes any further.
+Nothing of Celery is patched: a received request gets a subclass of its own class. It knows no
+OpenTelemetry and no metric's name.
+
+Why not signals alone: in the main process they fire twice for a hard time limit, never for success,
+and not at all for a body that cannot be decoded (`tests/system` holds each of these).
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined] # stubs lack it
+from celery import signals
+from celery.exceptions import (
+    Ignore,
+    Reject,
+    Retry,
+    Terminated,
+    TimeLimitExceeded,
+    WorkerLostError,
+)
+
+from telemetry.tasks import facts
+from telemetry.tasks.guard import Guard
+from telemetry.tasks.publish import bindings, enqueued_at_seconds, listen
+from telemetry.tasks.routes import Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from telemetry.tasks.facts import Fact, Outcome
+
+# Celery's own objects. Their published types leave out most of what is used here.
+Request: TypeAlias = Any
+Consumer: TypeAlias = Any
+Message: TypeAlias = Any
+Worker: TypeAlias = Any
+Task: TypeAlias = Any
+ErrorInfo: TypeAlias = Any
+Error: TypeAlias = Any
+Handed: TypeAlias = Any
+"""Handed through as it came."""
+
+_DIED = (WorkerLostError, SystemExit, KeyboardInterrupt)
+"""Errors that mean the end of the process or greenlet in which the task ran."""
+
+
+class Hooks:
+    """One worker's hooks; `record` takes the facts."""
+
+    def __init__(self, record: Callable[[Fact], None], worker: Worker) -> None:
+        self.guard = Guard(record)
+        self._record = record
+        self._worker = worker
+        self._numbers = itertools.count(1)
+        self._open: dict[int, Request] = {}
+        self._classes: dict[type, type] = {}
+        self._routes = Routes(lambda: bindings(worker.app))
+        self._announcing = threading.local()
+        listen(signals.task_received, self._on_received)
+        listen(signals.task_revoked, self._on_revoked)
+
+    def _on_received(self, sender: Consumer, request: Request, **_: object) -> None:
+        if getattr(sender, "controller", None) is self._worker:
+            self.guard("task_received", self._received, request)
+
+    def _received(self, request: Request) -> None:
+        number = next(self._numbers)
+        request.__class__ = self._watched(request.__class__)
+        request.telemetry_delivery = number
+        self._open[number] = request
+        self._record(facts.Received(number, request.type, self._queue_name(request.delivery_info)))
+
+    def _on_revoked(
+        self, sender: Task, request: Request, *, expired: bool = False, **_: object
+    ) -> None:
+        """One revoked on receipt never was a received request; those that were tell themselves."""
+        if not getattr(self._announcing, "now", False):
+            reason = "expired" if expired else "revoked"
+            route = request.delivery_info or {}
+            self.guard(
+                "task_revoked", self._ended_on_receipt, sender.name, route, "revoked", reason
+            )
+
+    def refused(self, message: Message, reason: str) -> None:
+        """The consumer refused a message that is no task of this worker."""
+        headers = message.headers if isinstance(message.headers, dict) else {}
+        name = headers.get("task")
+        known = name if isinstance(name, str) and name in self._worker.app.tasks else None
+        task_name = known or facts.UNREGISTERED
+        self._ended_on_receipt(task_name, message.delivery_info or {}, "discarded", reason)
+
+    def _ended_on_receipt(
+        self, task_name: str, route: Mapping[str, Any], outcome: Outcome, reason: str
+    ) -> None:
+        number = next(self._numbers)
+        self._record(facts.Received(number, task_name, self._queue_name(route)))
+        self._record(facts.Finished(number, outcome, reason, monotonic(), None))
+
+    def reconcile(self, consumer: Consumer) -> None:
+        """After a connection was lost: what Celery dropped without a word is lost.
+
+        It drops what was not handed to the pool; where an event loop feeds the pool
+        (`consumer.hub`), also what the pool had not begun.
+        """
+        self._classes.clear()  # Celery makes new ones for each connection
+        for request in list(self._open.values()):
+            if request.time_start is None and (consumer.hub or not request.telemetry_in_pool):
+                self.finish(request, "lost", "connection_lost")
+
+    def child_exited(self, reason: str) -> None:
+        """A pool process ended."""
+        self._record(facts.ChildExited(reason))
+
+    def started(self, request: Request, at_seconds: float) -> None:
+        """The pool began to run it."""
+        waited = None
+        enqueued = enqueued_at_seconds(request.request_dict)
+        if enqueued is not None:
+            due = enqueued if request.eta is None else max(enqueued, request.eta.timestamp())
+            waited = max(0.0, time() - (monotonic() - at_seconds) - due)
+        self._record(facts.Started(request.telemetry_delivery, at_seconds, waited))
+
+    def returned(self, request: Request, result: Handed) -> None:
+        """The pool called back: `(failed, result or error, runtime)`, or the error alone.
+
+        Alone where a thread or a greenlet met a BaseException. A greenlet that was killed looks
+        like a success without a runtime.
+        """
+        failed, value, runtime = result if isinstance(result, tuple) else (True, result, None)
+        if failed:
+            if isinstance(_exception(value), _DIED):  # others come by `failed`
+                self.finish(request, "lost", "worker_lost")
+        elif runtime is None:
+            self.finish(request, *request.telemetry_doom)
+        else:
+            self.finish(request, "success", "", runtime)
+
+    def failed(self, request: Request, error: ErrorInfo) -> None:
+        """Tell the outcome that Celery is about to see in the error."""
+        exception = _exception(error)
+        if isinstance(exception, Terminated):
+            return  # Celery announces it as revoked, or has announced it as cancelled
+        if isinstance(exception, TimeLimitExceeded):
+            self.finish(request, "lost", "time_limit")
+        elif isinstance(exception, _DIED):
+            if not request.telemetry_asks_backend:  # if it does, `stored` tells
+                self.finish(request, "lost", "worker_lost")
+        elif isinstance(exception, Reject):
+            requeue = exception.requeue  # type: ignore[attr-defined] # stubs lack it
+            self.finish(request, "rejected", "requeued" if requeue else "rejected")
+        elif isinstance(exception, Ignore):
+            self.finish(request, "ignored")
+        elif isinstance(exception, Retry):
+            self.finish(request, "retried")
+        else:
+            self.finish(request, "failed", _class_name(exception))
+
+    def stored(self, request: Request, success: object) -> None:
+        """The process was lost; Celery has asked whether the task's success was stored before."""
+        self.finish(request, *(("success",) if success else ("lost", "worker_lost")))
+
+    def finish(
+        self,
+        request: Request,
+        outcome: Outcome,
+        detail: str = "",
+        runtime_seconds: float | None = None,
+    ) -> None:
+        """The first outcome is the one; Celery may announce more than one."""
+        number = request.telemetry_delivery
+        if self._open.pop(number, None) is not None:
+            self._record(facts.Finished(number, outcome, detail, monotonic(), runtime_seconds))
+
+    def announce(self, announce: Callable[..., Any], *args: Handed, **kwargs: Handed) -> Handed:
+        """Let Celery send `task_revoked` for a request that has told it already."""
+        self._announcing.now = True
+        try:
+            return announce(*args, **kwargs)
+        finally:
+            self._announcing.now = False
+
+    def _watched(self, base: type) -> type:
+        watched = self._classes.get(base)
+        if watched is None:
+            body = {
+                "telemetry_hooks": self,
+                "telemetry_asks_backend": hasattr(base, "_success_was_stored"),
+            }
+            watched = self._classes[base] = type(base.__name__, (_Watched, base), body)
+        return watched
+
+    def _queue_name(self, route: Mapping[str, Any]) -> str:
+        return self._routes.queue_name(route.get("exchange") or "", route.get("routing_key") or "")
+
+
+if TYPE_CHECKING:
+    AnyRequest: TypeAlias = Any
+else:
+    AnyRequest = object
+
+
+class _Watched(AnyRequest):  # type: ignore[misc] # it is mixed into what Celery has
+    """A received request: each method tells, then does what it always did.
+
+    Mixed into the class that Celery made for the task. That one overrides `on_success` and
+    `execute_using_pool` without calling its parent, so a parent of it (`Task.Request`) would miss
+    them.
+    """
+
+    telemetry_hooks: Hooks
+    telemetry_asks_backend: bool
+    telemetry_in_pool = False
+    telemetry_doom: tuple[Outcome, str] = ("revoked", "terminated")
+    """What a task that is about to be killed will count as."""
+
+    def execute_using_pool(self, *args: Handed, **kwargs: Handed) -> Handed:
+        self.telemetry_in_pool = True
+        return super().execute_using_pool(*args, **kwargs)
+
+    def on_accepted(self, pid: int, time_accepted: float) -> Handed:
+        self.telemetry_hooks.guard("on_accepted", self.telemetry_hooks.started, self, time_accepted)
+        return super().on_accepted(pid, time_accepted)
+
+    def on_success(self, result: Handed, **kwargs: Handed) -> Handed:
+        self.telemetry_hooks.guard("on_success", self.telemetry_hooks.returned, self, result)
+        return super().on_success(result, **kwargs)
+
+    def on_failure(self, error: Handed, *args: Handed, **kwargs: Handed) -> Handed:
+        self.telemetry_hooks.guard("on_failure", self.telemetry_hooks.failed, self, error)
+        return super().on_failure(error, *args, **kwargs)
+
+    def on_timeout(self, soft: bool, timeout: float) -> Handed:
+        if not soft:
+            self._telemetry_tell("on_timeout", "lost", "time_limit")
+        return super().on_timeout(soft, timeout)
+
+    def reject(self, requeue: bool = False) -> Handed:
+        if not self.acknowledged:
+            self._telemetry_tell("reject", "rejected", "requeued" if requeue else "rejected")
+        return super().reject(requeue)
+
+    def cancel(self, *args: Handed, **kwargs: Handed) -> Handed:
+        # Celery cancels when the connection is lost (late tasks, which are retried) and at a cold
+        # shutdown (the others, and late ones without a retry).
+        retried = self.task.acks_late and kwargs.get("emit_retry", True)
+        self.telemetry_doom = ("lost", "connection_lost" if retried else "shutdown")
+        return super().cancel(*args, **kwargs)
+
+    def _announce_cancelled(self, *args: Handed, **kwargs: Handed) -> Handed:
+        self._telemetry_tell("cancelled", *self.telemetry_doom)
+        return super()._announce_cancelled(*args, **kwargs)
+
+    def _announce_revoked(self, reason: str, *args: Handed, **kwargs: Handed) -> Handed:
+        known = reason if reason in {"expired", "terminated"} else "revoked"
+        self._telemetry_tell("revoked", "revoked", known)
+        announce = super()._announce_revoked
+        return self.telemetry_hooks.announce(announce, reason, *args, **kwargs)
+
+    def _success_was_stored(self) -> Handed:
+        success = super()._success_was_stored()
+        self.telemetry_hooks.guard("stored", self.telemetry_hooks.stored, self, success)
+        return success
+
+    def _telemetry_tell(self, hook: str, outcome: Outcome, detail: str) -> None:
+        self.telemetry_hooks.guard(hook, self.telemetry_hooks.finish, self, outcome, detail)
+
+
+def _exception(error: ErrorInfo) -> Error:
+    """The exception itself: threads and greenlets wrap it together with its traceback."""
+    exception = error.exception
+    return exception.exc if isinstance(exception, ExceptionWithTraceback) else exception
+
+
+def _class_name(exception: Error) -> str:
+    """The name of its class, also of one that could not be pickled on its way here."""
+    return str(getattr(exception, "exc_cls_name", None) or type(exception).__name__)

@@ -1,0 +1,51 @@
+"""Facts from any thread, applied one at a time, without anybody ever waiting for a turn.
+
+Whoever records a fact puts it in the inbox and, if nobody is at work there, works the inbox off; if
+somebody is, that one takes it along. So a hook never blocks, not in a signal handler that
+interrupted its own thread at work and not in a greenlet. It knows nothing of what the facts say.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F")
+R = TypeVar("R")
+
+
+class Inbox(Generic[F]):
+    """The one door to state that is not thread-safe."""
+
+    def __init__(self, apply: Callable[[F], None]) -> None:
+        self._apply = apply
+        self._facts: deque[F] = deque()
+        self._turn = threading.Lock()
+
+    def record(self, fact: F) -> None:
+        """Apply `fact`, now or by the thread that is at it; raises what `apply` raises."""
+        self._facts.append(fact)
+        # Asked again after each turn: a fact may have come while this thread was leaving.
+        while self._facts and self._turn.acquire(blocking=False):
+            try:
+                self._work_off()
+            finally:
+                self._turn.release()
+
+    def read(self, reader: Callable[[], R]) -> R:
+        """What `reader` returns while every fact so far is applied and none is halfway."""
+        with self._turn:
+            self._work_off()
+            return reader()
+
+    def _work_off(self) -> None:
+        while True:
+            try:
+                fact = self._facts.popleft()
+            except IndexError:
+                return
+            self._apply(fact)

@@ -1,0 +1,220 @@
+"""Facts -> tallies: the life of a delivery, from received to the one outcome it ends in.
+
+Comes in: facts, one at a time. Goes out: numbers in the tallies, so that at any moment the messages
+received are the outcomes plus what is in hand. It knows no Celery, no OTLP, no thread and no clock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from telemetry import catalog
+from telemetry.tally import OTHER
+from telemetry.tasks import facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from telemetry.catalog import Metric
+    from telemetry.tally import Tallies
+
+EXCEPTIONS_MAX = 100
+"""Classes of exceptions in one process; an application has tens, generated ones have no end."""
+
+_METRICS: dict[str, Metric] = {
+    "received": catalog.RECEIVED,
+    "started": catalog.STARTED,
+    "success": catalog.SUCCESS,
+    "failed": catalog.FAILED,
+    "retried": catalog.RETRIED,
+    "ignored": catalog.IGNORED,
+    "rejected": catalog.REJECTED,
+    "revoked": catalog.REVOKED,
+    "lost": catalog.LOST,
+    "discarded": catalog.DISCARDED,
+}
+_STATES: dict[facts.Outcome, str] = {
+    "success": "success",
+    "failed": "failure",
+    "retried": "retry",
+    "ignored": "ignored",
+    "rejected": "rejected",
+}
+"""`state` of the runtime of what ended by itself; how long a lost task ran nobody knows."""
+
+
+class _Task:
+    """The cells of one task in one queue."""
+
+    __slots__ = ("cells", "names", "runtimes", "wait")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.cells: dict[tuple[str, str], int] = {}
+        """By counter and the value of its last attribute, "" where it has only the names."""
+        self.runtimes: dict[str, int] = {}
+        self.wait: int | None = None
+
+
+class Lifecycle:
+    """The books of one process."""
+
+    def __init__(self, tallies: Tallies) -> None:
+        self._tallies = tallies
+        self._tasks: dict[tuple[str, ...], _Task] = {}
+        self._queues: set[str] = set()
+        self._exceptions: set[str] = set()
+        self._in_hand: dict[int, tuple[_Task, float | None]] = {}
+        self._gauges: dict[Metric, int] = {}
+        self._apply: dict[type, Callable[[Any], None]] = {
+            facts.Sent: self._sent,
+            facts.Received: self._received,
+            facts.Started: self._started,
+            facts.Finished: self._finished,
+            facts.WorkerStarted: self._worker_started,
+            facts.PoolMeasured: self._pool_measured,
+            facts.ChildExited: self._child_exited,
+            facts.WorkerStopped: self._worker_stopped,
+            facts.HookFailed: self._hook_failed,
+            facts.ExportFailed: self._export_failed,
+            facts.Overflowed: self._overflowed,
+        }
+
+    def apply(self, fact: facts.Fact) -> None:
+        """Count one fact."""
+        self._apply[type(fact)](fact)
+
+    def _sent(self, fact: facts.Sent) -> None:
+        self._count(catalog.SENT, *fact)
+
+    def _received(self, fact: facts.Received) -> None:
+        task = self._task(fact.task_name, fact.queue_name)
+        self._add(task, "received")
+        self._in_hand[fact.delivery] = (task, None)
+        self._move(catalog.RESERVED, 1)
+
+    def _started(self, fact: facts.Started) -> None:
+        task, started = self._in_hand.get(fact.delivery, (None, None))
+        if task is None or started is not None:
+            return
+        self._in_hand[fact.delivery] = (task, fact.at_seconds)
+        self._add(task, "started")
+        self._move(catalog.RESERVED, -1)
+        self._move(catalog.ACTIVE, 1)
+        if fact.waited_seconds is not None:
+            if task.wait is None:
+                task.wait = self._tallies.cell(catalog.QUEUE_WAIT, *task.names)
+            self._tallies.observe(catalog.QUEUE_WAIT, task.wait, fact.waited_seconds)
+
+    def _finished(self, fact: facts.Finished) -> None:
+        task, started = self._in_hand.pop(fact.delivery, (None, None))
+        if task is None:
+            return
+        detail = self._admit_exception(fact.detail) if fact.outcome == "failed" else fact.detail
+        self._add(task, fact.outcome, detail)
+        self._move(catalog.RESERVED if started is None else catalog.ACTIVE, -1)
+        if started is not None and fact.outcome in _STATES:
+            self._observe_runtime(task, fact, started)
+
+    def _observe_runtime(self, task: _Task, fact: facts.Finished, started: float) -> None:
+        seconds = fact.runtime_seconds
+        if seconds is None:
+            if fact.outcome == "success":  # stored by a process that was lost before it could tell
+                return
+            seconds = max(0.0, fact.at_seconds - started)
+        state = _STATES[fact.outcome]
+        cell = task.runtimes.get(state)
+        if cell is None:
+            cell = self._tallies.cell(catalog.RUNTIME, *task.names, state)
+            task.runtimes[state] = cell
+        self._tallies.observe(catalog.RUNTIME, cell, seconds)
+
+    def _worker_started(self, fact: facts.WorkerStarted) -> None:
+        for metric in (catalog.UP, catalog.ACTIVE, catalog.RESERVED, catalog.PROCESSES):
+            self._gauges[metric] = self._tallies.cell(metric, fact.hostname)
+        for metric in (catalog.CHILD_EXITS, catalog.OVERFLOW):
+            for reason in metric.values:
+                self._tallies.cell(metric, reason)
+        self._tallies.cell(catalog.EXPORT_FAILURES)
+        self._move(catalog.UP, 1)
+
+    def _pool_measured(self, fact: facts.PoolMeasured) -> None:
+        self._set(catalog.PROCESSES, fact.processes)
+
+    def _child_exited(self, fact: facts.ChildExited) -> None:
+        self._count(catalog.CHILD_EXITS, fact.reason)
+
+    def _worker_stopped(self, _fact: facts.WorkerStopped) -> None:
+        for task, started in self._in_hand.values():
+            if started is None:  # never begun, never acknowledged: the broker has it again
+                self._add(task, "rejected", "returned")
+            else:
+                self._add(task, "lost", "shutdown")
+        self._in_hand.clear()
+        for metric in self._gauges:
+            self._set(metric, 0)
+        self._gauges.clear()  # nothing that comes after the last word changes it
+
+    def _hook_failed(self, fact: facts.HookFailed) -> None:
+        self._count(catalog.HOOK_ERRORS, fact.hook)
+
+    def _export_failed(self, _fact: facts.ExportFailed) -> None:
+        self._count(catalog.EXPORT_FAILURES)
+
+    def _overflowed(self, _fact: facts.Overflowed) -> None:
+        self._count(catalog.OVERFLOW, "user_series")
+
+    def _task(self, task_name: str, queue_name: str) -> _Task:
+        task = self._tasks.get((task_name, queue_name))
+        if task is not None:
+            return task
+        names = self._tallies.admit(catalog.RECEIVED, task_name, queue_name)
+        if names not in self._tasks:
+            self._tasks[names] = self._new_task(names)
+        if queue_name not in self._queues and names == (task_name, queue_name):
+            self._queues.add(queue_name)
+            self._task(facts.UNREGISTERED, queue_name)
+        return self._tasks[names]
+
+    def _new_task(self, names: tuple[str, ...]) -> _Task:
+        """A task with its siblings at 0, so that ratios and increases exist from the first one."""
+        task = _Task(names)
+        discards = names[0] == facts.UNREGISTERED
+        for counter, metric in _METRICS.items():
+            if counter == "received" or discards == (counter == "discarded"):
+                for value in metric.values or ("",):
+                    self._cell(task, counter, value)
+        return task
+
+    def _cell(self, task: _Task, counter: str, value: str) -> int:
+        metric = _METRICS[counter]
+        values = (value,) if len(metric.attributes) > len(task.names) else ()
+        cell = task.cells[counter, value] = self._tallies.cell(metric, *task.names, *values)
+        return cell
+
+    def _add(self, task: _Task, counter: str, value: str = "") -> None:
+        cell = task.cells.get((counter, value))
+        if cell is None:
+            cell = self._cell(task, counter, value)
+        self._tallies.numbers[cell] += 1
+
+    def _admit_exception(self, name: str) -> str:
+        if name not in self._exceptions:
+            if len(self._exceptions) >= EXCEPTIONS_MAX:
+                self._count(catalog.OVERFLOW, "exception")
+                return OTHER
+            self._exceptions.add(name)
+        return name
+
+    def _count(self, metric: Metric, *values: str) -> None:
+        self._tallies.numbers[self._tallies.cell(metric, *values)] += 1
+
+    def _move(self, gauge: Metric, amount: int) -> None:
+        cell = self._gauges.get(gauge)
+        if cell is not None:
+            self._tallies.numbers[cell] += amount
+
+    def _set(self, gauge: Metric, value: int) -> None:
+        cell = self._gauges.get(gauge)
+        if cell is not None:
+            self._tallies.numbers[cell] = value

