@@ -15,6 +15,7 @@ from telemetry.tally import Tallies
 from telemetry.tasks.facts import ExportFailed, Fact, Overflowed
 from telemetry.tasks.inbox import Inbox
 from telemetry.tasks.lifecycle import Lifecycle
+from telemetry.tasks.safely import Safely
 from telemetry.ticker import Ticker
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STOP_SECONDS = 2.5
-"""How long the last export may hold up an exit: a stop takes less than 3 s."""
+STOP_SECONDS = 2.0
+"""How long the last export may hold up an exit; a pool process has 4 s to be replaced."""
 STOP_SECONDS_DOWN = 0.5
 """The same where the last export failed: the exit of a recycled process holds up its successor."""
 
@@ -46,6 +47,7 @@ class Reporter:
         level = logging.DEBUG if quiet else logging.WARNING
         self._sender = export.Sender(settings, resource, down=down, log_level=level)
         self._ticker = Ticker(self._export, settings.interval_seconds)
+        self._safely = Safely(self._inbox.record)
         self._measures: list[Callable[[], Fact]] = []
         self._user: export.UserMetrics | None = None
         self.record = self._inbox.record
@@ -81,19 +83,24 @@ class Reporter:
         return self._ticker.stop(STOP_SECONDS_DOWN if self.down else STOP_SECONDS)
 
     def _export(self) -> None:
-        for measure in self._measures:
-            self.record(measure())
         scopes: list[ScopeMetrics] = []
-        if self._user is not None:
-            scopes, overflowing = self._user.take()
-            self._warn(overflowing)
+        self._safely("measure", self._measure)
+        self._safely("user_metrics", self._take_user_metrics, scopes)
         readings = self._inbox.read(self._readings)
         if readings:
             scopes.append(export.scope_metrics(readings, self._start_unix_nano, time_ns()))
         if scopes and not self._sender.send(scopes):
             self.record(ExportFailed())
 
-    def _warn(self, overflowing: list[str]) -> None:
+    def _measure(self) -> None:
+        for measure in self._measures:
+            self.record(measure())
+
+    def _take_user_metrics(self, scopes: list[ScopeMetrics]) -> None:
+        if self._user is None:
+            return
+        taken, overflowing = self._user.take()
+        scopes += taken
         for name in overflowing:
             self.record(Overflowed())
             logger.warning(

@@ -27,9 +27,9 @@ from celery.exceptions import (
 )
 
 from telemetry.tasks import facts
-from telemetry.tasks.guard import Guard
 from telemetry.tasks.publish import bindings, enqueued_at_seconds, listen
 from telemetry.tasks.routes import Routes
+from telemetry.tasks.safely import Safely
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ class Hooks:
     """One worker's hooks; `record` takes the facts."""
 
     def __init__(self, record: Callable[[Fact], None], worker: Worker) -> None:
-        self.guard = Guard(record)
+        self.safely = Safely(record)
         self._record = record
         self._worker = worker
         self._numbers = itertools.count(1)
@@ -68,7 +68,7 @@ class Hooks:
 
     def _on_received(self, sender: Consumer, request: Request, **_: object) -> None:
         if getattr(sender, "controller", None) is self._worker:
-            self.guard("task_received", self._received, request)
+            self.safely("task_received", self._received, request)
 
     def _received(self, request: Request) -> None:
         number = next(self._numbers)
@@ -84,7 +84,7 @@ class Hooks:
         if not getattr(self._announcing, "now", False):
             reason = "expired" if expired else "revoked"
             route = request.delivery_info or {}
-            self.guard(
+            self.safely(
                 "task_revoked", self._ended_on_receipt, sender.name, route, "revoked", reason
             )
 
@@ -225,15 +225,17 @@ class _Watched(AnyRequest):  # type: ignore[misc] # it is mixed into what Celery
         return super().execute_using_pool(*args, **kwargs)
 
     def on_accepted(self, pid: int, time_accepted: float) -> Handed:
-        self.telemetry_hooks.guard("on_accepted", self.telemetry_hooks.started, self, time_accepted)
+        self.telemetry_hooks.safely(
+            "on_accepted", self.telemetry_hooks.started, self, time_accepted
+        )
         return super().on_accepted(pid, time_accepted)
 
     def on_success(self, result: Handed, **kwargs: Handed) -> Handed:
-        self.telemetry_hooks.guard("on_success", self.telemetry_hooks.returned, self, result)
+        self.telemetry_hooks.safely("on_success", self.telemetry_hooks.returned, self, result)
         return super().on_success(result, **kwargs)
 
     def on_failure(self, error: Handed, *args: Handed, **kwargs: Handed) -> Handed:
-        self.telemetry_hooks.guard("on_failure", self.telemetry_hooks.failed, self, error)
+        self.telemetry_hooks.safely("on_failure", self.telemetry_hooks.failed, self, error)
         return super().on_failure(error, *args, **kwargs)
 
     def on_timeout(self, soft: bool, timeout: float) -> Handed:
@@ -265,11 +267,11 @@ class _Watched(AnyRequest):  # type: ignore[misc] # it is mixed into what Celery
 
     def _success_was_stored(self) -> Handed:
         success = super()._success_was_stored()
-        self.telemetry_hooks.guard("stored", self.telemetry_hooks.stored, self, success)
+        self.telemetry_hooks.safely("stored", self.telemetry_hooks.stored, self, success)
         return success
 
     def _telemetry_tell(self, hook: str, outcome: Outcome, detail: str) -> None:
-        self.telemetry_hooks.guard(hook, self.telemetry_hooks.finish, self, outcome, detail)
+        self.telemetry_hooks.safely(hook, self.telemetry_hooks.finish, self, outcome, detail)
 
 
 def _exception(error: ErrorInfo) -> Error:

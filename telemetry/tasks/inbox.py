@@ -43,9 +43,5 @@ class Inbox(Generic[F]):
             return reader()
 
     def _work_off(self) -> None:
-        while True:
-            try:
-                fact = self._facts.popleft()
-            except IndexError:
-                return
-            self._apply(fact)
+        while self._facts:  # only whoever has the turn takes any out
+            self._apply(self._facts.popleft())

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from celery import signals
 
 from telemetry.tasks.facts import Sent
-from telemetry.tasks.guard import Guard
 from telemetry.tasks.routes import Binding, Routes
+from telemetry.tasks.safely import Safely
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +37,7 @@ class Publisher:
 
     def __init__(self, record: Callable[[Fact], None], apps: Iterable[App]) -> None:
         self._record = record
-        self._guard = Guard(record)
+        self._safely = Safely(record)
         self._routes = Routes(lambda: [binding for app in apps for binding in bindings(app)])
         listen(signals.before_task_publish, self._on_publish)
         listen(signals.after_task_publish, self._on_published)
@@ -49,7 +49,7 @@ class Publisher:
     def _on_published(
         self, sender: Name, exchange: Exchange = "", routing_key: Name = "", **_: object
     ) -> None:
-        self._guard("task_sent", self._sent, sender, exchange, routing_key)
+        self._safely("task_sent", self._sent, sender, exchange, routing_key)
 
     def _sent(self, sender: Name, exchange: Exchange, routing_key: Name) -> None:
         name = str(getattr(exchange, "name", exchange) or "")

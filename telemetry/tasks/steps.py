@@ -14,8 +14,8 @@ from celery import bootsteps
 from celery.concurrency.prefork import TaskPool as Prefork
 
 from telemetry.tasks.facts import Fact, PoolMeasured
-from telemetry.tasks.guard import Guard
 from telemetry.tasks.hooks import Hooks
+from telemetry.tasks.safely import Safely
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,12 +65,12 @@ class _WorkerStep(bootsteps.StartStopStep):
     def __init__(self, worker: Worker, **kwargs: Handed) -> None:
         super().__init__(worker, **kwargs)
         worker.telemetry = None
-        Guard(lambda _fact: None)("worker", self._begin, worker)
+        Safely(lambda _fact: None)("worker", self._begin, worker)
 
     def start(self, worker: Worker) -> None:
         hooks = worker.telemetry
         if hooks is not None:
-            hooks.guard("worker", self._begin_work, worker.pool, hooks)
+            hooks.safely("worker", self._begin_work, worker.pool, hooks)
 
     def _begin(self, worker: Worker) -> None:
         worker.telemetry = Hooks(self.site.worker_begins(worker.hostname), worker)
@@ -95,7 +95,7 @@ class _ConsumerStep(bootsteps.StartStopStep):
 
     def start(self, consumer: Consumer) -> None:
         if self._hooks is not None:
-            self._hooks.guard("reconcile", self._hooks.reconcile, consumer)
+            self._hooks.safely("reconcile", self._hooks.reconcile, consumer)
 
 
 def _refusal(
@@ -103,7 +103,7 @@ def _refusal(
 ) -> Callable[..., Any]:
     @functools.wraps(refuse)
     def refuse_and_tell(*args: Handed, **kwargs: Handed) -> Handed:
-        hooks.guard(name, lambda: hooks.refused(args[place], reason))
+        hooks.safely(name, lambda: hooks.refused(args[place], reason))
         return refuse(*args, **kwargs)
 
     return refuse_and_tell
@@ -115,7 +115,7 @@ def _watch_exits(pool: Pool, hooks: Hooks) -> None:
     bury = processes.on_process_down
 
     def on_process_down(process: Process) -> None:
-        hooks.guard("child_exits", lambda: hooks.child_exited(_reason(process.exitcode)))
+        hooks.safely("child_exits", lambda: hooks.child_exited(_reason(process.exitcode)))
         if bury is not None:
             bury(process)
 

@@ -131,6 +131,31 @@ def test_forked_producers_count_their_own(sink: Sink) -> None:
     assert sorted(by_instance.values()) == [1, 2, 5]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+def test_a_fork_in_the_middle_of_everything_leaves_nothing_locked(sink: Sink) -> None:
+    """The child of a process whose threads hold every lock of ours counts, sends and ends."""
+    run(
+        PRODUCER + "from telemetry import install\n"
+        "publish(1)\n"
+        "this = install._this\n"
+        "held = [this._lock, this._reporter._inbox._turn]\n"
+        "for lock in held:\n"
+        "    lock.acquire()\n"
+        "pid = os.fork()\n"
+        "if not pid:\n"
+        "    publish(2)\n"
+        "    sys.exit()\n"
+        "assert os.waitpid(pid, 0)[1] == 0\n"
+        "for lock in held:\n"
+        "    lock.release()\n",
+        OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint,
+    )
+    assert sorted(point.value for point in sink.points if point.name == "celery.task.sent") == [
+        1,
+        2,
+    ]
+
+
 def test_a_producer_ends_though_nobody_answers() -> None:
     """Its exit is not held up for long, and one line says why nothing was seen."""
     done = run(PRODUCER + "publish(3)", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Guard:
+class Safely:
     """Runs the body of a hook."""
 
     def __init__(self, record: Callable[[Fact], None]) -> None:
