@@ -58,7 +58,7 @@ class ThisProcess:
         self._steps = steps(self)
         self._publisher = Publisher(self.record, self._apps)
         signals.worker_process_init.connect(self._pool_process_begins)
-        signals.worker_process_shutdown.connect(self._ends)
+        signals.worker_process_shutdown.connect(self._pool_process_ends)
         signals.worker_shutdown.connect(self._ends)
         atexit.register(self._ends)  # a cold shutdown sends no signal
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
@@ -106,6 +106,19 @@ class ThisProcess:
         if not export.user_has_provider():
             self._adopt(reporter)
         reporter.start()
+
+    def _pool_process_ends(self, **_: object) -> None:
+        """Begin the last export, and hold nothing up.
+
+        After this signal billiard writes the process's end to a pipe that the pool shares, under a
+        lock, and sleeps for a second: the export has that second. Were it waited for here, the KILL
+        that follows the TERM of a hard time limit by 0.1 s could come while the lock is held, and
+        nobody would ever get a result through that pipe again.
+        """
+        if not self._is_worker:
+            reporter, self._reporter = self._reporter, None
+            if reporter is not None:
+                reporter.stop(wait=False)
 
     def _producer_begins(self) -> Reporter:
         with self._lock:

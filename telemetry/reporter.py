@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 2.0
-"""How long the last export may hold up an exit; a pool process has 4 s to be replaced."""
+"""How long the last export may hold up an exit, which should take less than 3 s."""
 STOP_SECONDS_DOWN = 0.5
-"""The same where the last export failed: the exit of a recycled process holds up its successor."""
+"""The same where the last export failed."""
 
 
 class Reporter:
@@ -78,9 +78,10 @@ class Reporter:
         """Export now; whether that was done in time."""
         return self._ticker.flush(timeout_seconds)
 
-    def stop(self) -> bool:
+    def stop(self, *, wait: bool = True) -> bool:
         """The last export; whether it was sent in time. At most `STOP_SECONDS`."""
-        return self._ticker.stop(STOP_SECONDS_DOWN if self.down else STOP_SECONDS)
+        seconds = STOP_SECONDS_DOWN if self.down else STOP_SECONDS
+        return self._ticker.stop(seconds if wait else 0)
 
     def _export(self) -> None:
         scopes: list[ScopeMetrics] = []

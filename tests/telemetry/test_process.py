@@ -223,3 +223,28 @@ def test_a_provider_of_the_application_s_is_left_alone(sink: Sink) -> None:
     assert "MeterProvider of its own" in done.stderr
     assert sink.sum("celery.task.success") == 4
     assert sink.sums("shop.orders") == {}
+
+
+def test_a_pool_process_waits_for_nobody_when_it_ends() -> None:
+    """Its last export goes out while billiard lets it sleep; the end itself is not held up.
+
+    A hard time limit kills 0.1 s after it asked; whoever is then about to write the process's end
+    takes the pool's result pipe with it, and the pool never gets another result.
+    """
+    run(
+        "import os, socket\n"
+        "server = socket.create_server(('127.0.0.1', 0))\n"
+        "os.environ['OTEL_EXPORTER_OTLP_ENDPOINT'] = f'http://127.0.0.1:{server.getsockname()[1]}'\n"
+        "os.environ['OTEL_EXPORTER_OTLP_TIMEOUT'] = '300'\n"
+        + PRODUCER
+        + "from celery import signals\n"
+        "from opentelemetry import metrics\n"
+        "import telemetry.reporter\n"
+        "telemetry.reporter.STOP_SECONDS = 3600\n"
+        "signals.worker_process_init.send(sender='one@lab')\n"
+        "metrics.get_meter('shop').create_counter('shop.orders').add(3)\n"
+        "signals.worker_process_shutdown.send(sender=None, pid=1, exitcode=0)\n"
+        "client, _ = server.accept()\n"
+        "assert client.recv(4) == b'POST', 'nobody has answered, and yet it went on'\n"
+        "os._exit(0)\n"
+    )
