@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from telemetry.catalog import METRICS, Metric
+from telemetry.guard.cli import guard
 
 
 def _version() -> str:
@@ -23,6 +24,9 @@ def _version() -> str:
 @click.version_option(_version(), prog_name="portless")
 def main() -> None:
     """Telemetry for Celery in which workers push and nothing listens."""
+
+
+main.add_command(guard)
 
 
 @main.command()

@@ -14,7 +14,9 @@ RANKS = {
     "collector": [
         "errors model settings reading otelcol",
         "fields histogram wire",
-        "ledger exposition confighttp go_regexp rule",
+        "ledger exposition confighttp go_regexp rule attributes",
+        "aggregation",
+        "ottl",
         "receivers processors exporters extensions service self_metrics",
         "plan route",
         "binding",
@@ -24,7 +26,7 @@ RANKS = {
         "__main__",
     ],
     "telemetry": [
-        "catalog settings ticker",
+        "catalog settings ticker guard",
         "identity tally",
         "tasks export",
         "reporter",
@@ -37,7 +39,7 @@ RANKS = {
 }
 RIM = {
     "collector": {"server", "cli"},
-    "telemetry": {"export", "process", "reporter", "tasks", "ticker"},
+    "telemetry": {"export", "guard", "process", "reporter", "tasks", "ticker"},
 }
 OUTSIDE = {"asyncio", "http", "random", "signal", "socket", "ssl", "subprocess"}
 OUTSIDE |= {"threading", "time"}
