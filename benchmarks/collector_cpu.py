@@ -1,7 +1,7 @@
 """CPU of the whole collector process per point and per scraped line: the embedded one and otelcol.
 
 Both get the same bytes over OTLP/HTTP on one connection, in turns, so that whatever else the
-machine does meets both. A turn's cost is the process's CPU time; of each the middle turn is reported.
+machine does meets both. A turn's cost is the process's CPU time; of each the middle one counts.
 """
 
 from __future__ import annotations

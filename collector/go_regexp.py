@@ -10,8 +10,12 @@ https://github.com/google/re2/wiki/Syntax and https://docs.python.org/3/library/
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from collector.otelcol import CAN_RUN_IT, NOT_HERE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REPEAT_MAX = 1000
 """Go's limit on `{n}`."""
@@ -22,6 +26,7 @@ _TOKEN = re.compile(
     | (?P<escape>\\.)
     | (?P<repeat>(?:[*+?]|\{[0-9]+(?:,[0-9]*)?\})\??)
     | (?P<group>\((?:\?i?:)?(?!\?))
+    | (?P<named>\(\?P?<(?P<name>[A-Za-z_][A-Za-z0-9_]*)>)
     | (?P<bare>[|)^.])
     | (?P<end>\$)
     | (?P<literal>[^\\\[({*+?|)^.$])
@@ -34,6 +39,7 @@ _CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r"\t\n\f\r "}
 _CONTROLS = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _EDGES = {"A": r"\A", "z": r"\Z", "b": r"(?a:\b)", "B": r"(?a:\B)"}
 _IGNORE_CASE = "(?i)"
+_REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
 
 
 class Unsupported(Exception):  # noqa: N818 - it is an answer, not a fault of ours
@@ -52,6 +58,44 @@ def compile(pattern: str) -> re.Pattern[str]:  # noqa: A001 - go_regexp.compile,
         return re.compile(translated)
     except (re.error, OverflowError, RecursionError) as error:
         raise Unsupported(f"not a regular expression: {error}") from None
+
+
+def replace_all(
+    pattern: re.Pattern[str],
+    template: str,
+    text: str,
+    through: Callable[[str], str] = str,
+) -> str:
+    """Replace every match as Go does: an empty one only where no other has just ended.
+
+    What comes of the template goes `through` a function.
+    """
+    parts: list[str] = []
+    at = last = 0
+    while match := pattern.search(text, at) if at <= len(text) else None:
+        parts.append(text[last : match.start()])
+        if match.end() > last or match.start() == 0:
+            parts.append(through(expand(template, match)))
+        last = match.end()
+        at = max(at + 1, last)
+    return "".join(parts) + text[last:]
+
+
+def expand(template: str, match: re.Match[str]) -> str:
+    """Fill in `$1`, `${1}`, `$name` and `${name}`; `$$` is one $, what matched nothing is nothing.
+
+    https://pkg.go.dev/regexp#Regexp.Expand
+    """
+
+    def filled(reference: re.Match[str]) -> str:
+        if reference[1]:
+            return "$"
+        name = reference[2] or reference[3]
+        if name.isascii() and name.isdigit():
+            return (match[int(name)] or "") if int(name) <= match.re.groups else ""
+        return (match[name] or "") if name in match.re.groupindex else ""
+
+    return _REFERENCE.sub(filled, template)
 
 
 def _translated(pattern: str, start: int) -> list[str]:
@@ -76,6 +120,8 @@ def _part(token: re.Match[str]) -> str:
         return _escape(token[0][1])
     if token["end"]:
         return r"\Z"
+    if token["named"]:
+        return f"(?P<{token['name']}>"
     if token["literal"]:
         return re.escape(token[0])
     if any(int(times) > REPEAT_MAX for times in re.findall("[0-9]+", token["repeat"] or "")):

@@ -16,7 +16,20 @@ from collector.extensions import health_check
 from collector.fields import component_id
 from collector.fields.section import did_you_mean, open_file
 from collector.otelcol import CAN_RUN_IT, IF_KNOWN_CAN_RUN_IT
-from collector.processors import batch, memory_limiter, metrics_transform, redaction
+from collector.processors import (
+    attributes,
+    batch,
+    cumulative_to_delta,
+    delta_to_cumulative,
+    filter,  # noqa: A004 - the Collector's name
+    groupbyattrs,
+    interval,
+    memory_limiter,
+    metrics_transform,
+    redaction,
+    resource,
+    transform,
+)
 from collector.receivers import otlp
 from collector.rule import Processor, Rewrite, in_order
 from collector.service import telemetry
@@ -36,11 +49,21 @@ RECEIVERS = {"otlp": otlp.read}
 EXPORTERS = {"prometheus": prometheus.read}
 EXTENSIONS = {"health_check": health_check.read}
 PROCESSORS: dict[str, Callable[[Section], Processor]] = {
+    "attributes": attributes.read,
     "batch": batch.read,
+    "cumulative_to_delta": cumulative_to_delta.read,
+    "cumulativetodelta": cumulative_to_delta.read,  # its name of old
+    "delta_to_cumulative": delta_to_cumulative.read,
+    "deltatocumulative": delta_to_cumulative.read,  # its name of old
+    "filter": filter.read,
+    "groupbyattrs": groupbyattrs.read,
+    "interval": interval.read,
     "memory_limiter": memory_limiter.read,
     "metrics_transform": metrics_transform.read,
     "metricstransform": metrics_transform.read,  # its name of old
     "redaction": redaction.read,
+    "resource": resource.read,
+    "transform": transform.read,
 }
 SIGNALS = ("traces", "logs", "profiles")
 """What the Collector has pipelines for, besides metrics."""
@@ -56,7 +79,7 @@ class Plan:
     health_check: HealthCheck | None
     self_telemetry: SelfTelemetry
     rewrite: Rewrite
-    """All rules, in the order of the pipeline; may raise errors.RuleConflict."""
+    """All rules, in the order of the pipeline; may raise errors.RuleConflict and RuleFailed."""
     warnings: tuple[str, ...]
     """What is allowed but hardly meant, for the log: file, line, path, reason."""
     notes: tuple[str, ...]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collector.settings import MemoryLimiter
 
 Rewrite: TypeAlias = Callable[[Stream], Stream | None]
-"""A rule: what a stream becomes; None where it is dropped. May raise errors.RuleConflict."""
+"""A rule: what a stream becomes; None where it is dropped. May raise errors.RuleConflict and
+errors.RuleFailed: then the stream is refused."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from collector.errors import ConfigError, Problem
 from collector.fields import document, references, values
-from collector.fields.document import Entry, Node, ScalarNode, Type
+from collector.fields.document import Entry, Node, ScalarNode, SequenceNode, Type
 from collector.fields.values import Mistake
 from collector.otelcol import CAN_RUN_IT, NOT_HERE
 
@@ -125,6 +125,16 @@ class Section:
             return names
 
         return self._read(key, enough, ())
+
+    def scalar(self, key: str) -> str | float | None:
+        """Read a text, a number, true or false; None where nothing stands."""
+        return self._read(key, values.scalar, None)
+
+    def begins_with_text(self, key: str) -> bool:
+        """Whether a list that may be of texts or of maps is of texts; reads nothing."""
+        node = self._entry(key).node
+        first = node.items[:1] if isinstance(node, SequenceNode) else ()
+        return any(isinstance(item, ScalarNode) for item in first)
 
     def pairs(self, key: str) -> dict[str, str]:
         """Read a map of texts."""

@@ -112,6 +112,22 @@ def whole(node: Node) -> int:
     raise unlike(node, "a whole number")
 
 
+def scalar(node: Node) -> str | float | None:
+    """Read a text, a number, true or false, as which it stands there; nothing is None."""
+    if isinstance(node, ScalarNode):
+        if node.type is Type.NOTHING:
+            return None
+        if node.type is Type.FLAG:
+            return flag(node)
+        if node.type is Type.WHOLE and -(2**63) <= whole(node) < 2**63:
+            return whole(node)
+        if node.type is Type.FRACTION:
+            return float(re.sub(r"_|\.(?=[a-zA-Z])", "", node.text))
+        if node.type is Type.TEXT:
+            return node.text
+    raise unlike(node, "text, a number, true or false")
+
+
 def seconds(node: Node) -> float:
     """Read a duration as Go writes it; nothing and 0 are 0."""
     if isinstance(node, ScalarNode) and node.type in (Type.NOTHING, Type.WHOLE):

@@ -1,27 +1,33 @@
-"""The `metrics_transform` processor: which labels a metric keeps, and how the rest is added up.
+"""The `metrics_transform` processor: names and labels of metrics, and how streams are added up.
 
-In: its section. Out: a rule that keeps a label set and says how streams that become equal meet:
-sum, max or min. It knows no number, no time and no other processor.
+In: its section. Out: a rule that renames, keeps a label set, changes labels, drops some of their
+values, and says how streams that become equal meet: sum, max or min. It knows no number, no time
+and no other processor.
 """
 
 from __future__ import annotations
 
-import operator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from collector import go_regexp
-from collector.errors import RuleConflict
-from collector.model import Kind, Merge
+from collector.aggregation import aggregate, merged
+from collector.attributes import get, put, text_alone, without
+from collector.model import Merge
+from collector.otelcol import CAN_RUN_IT, NOT_HERE
+from collector.processors import _names
 from collector.rule import Processor, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    import re
 
     from collector.fields.section import Section
-    from collector.model import Stream
+    from collector.model import Attributes, Stream
+    from collector.processors._names import Matches
     from collector.rule import Rewrite
+
+HaveLabels: TypeAlias = Callable[["Attributes"], bool]
 
 
 def read(section: Section) -> Processor:
@@ -33,81 +39,158 @@ def read(section: Section) -> Processor:
 
 
 def _transform(section: Section) -> Rewrite:
+    """One transform: each stream that matches is changed, whatever else its metric holds.
+
+    The Collector leaves a metric alone if only some of its points have the labels.
+    """
     section.require("include", "action")
     section.choice("action", ("update",), "update", elsewhere=("insert", "combine", "group"))
-    section.elsewhere(
-        "aggregation_type",
-        "experimental_match_labels",
-        "group_resource_labels",
-        "new_name",
-        "submatch_case",
-    )
-    matches = _matcher(section)
-    rules = in_order([_operation(each) for each in section.sections("operations")])
-    return lambda stream: rules(stream) if matches(stream.name) else stream
-
-
-def _matcher(section: Section) -> Callable[[str], object]:
+    section.elsewhere("aggregation_type", "group_resource_labels", "submatch_case")
     include = section.text("include")
     if "include" in section and not include:
         section.mistake("include", "must not be empty")
     match_type = section.choice("match_type", ("strict", "regexp", ""), "strict")
-    if match_type != "regexp":
-        return partial(operator.eq, include)
-    try:
-        return go_regexp.compile(include).search
-    except go_regexp.Unsupported as error:
-        section.mistake("include", str(error), error.hint, quotes=True)
-        return partial(operator.eq, include)
+    pattern = _names.compiled(section, "include") if match_type == "regexp" else None
+    matches = _names.matcher(pattern) if match_type == "regexp" else include.__eq__
+    have_labels = _labels(section.section("experimental_match_labels"), match_type)
+    operations = [_operation(each, have_labels) for each in section.sections("operations")]
+    rules = in_order([_rename(section.text("new_name"), pattern), *operations])
 
-
-def _operation(section: Section) -> Rewrite:
-    section.require("action")
-    action = section.choice(
-        "action",
-        ("aggregate_labels",),
-        "",
-        elsewhere=(
-            "add_label",
-            "aggregate_label_values",
-            "delete_label_value",
-            "experimental_scale_value",
-            "toggle_scalar_data_type",
-            "update_label",
-        ),
-    )
-    section.elsewhere(
-        "aggregated_values",
-        "experimental_scale",
-        "label",
-        "label_value",
-        "new_label",
-        "new_value",
-        "value_actions",
-    )
-    if action:
-        section.require("label_set", "aggregation_type")
-    labels = frozenset(section.words("label_set"))
-    merges = [merge.value for merge in Merge]
-    elsewhere = ("mean", "median", "count")
-    return aggregate(labels, Merge(section.choice("aggregation_type", merges, "sum", elsewhere)))
-
-
-def aggregate(labels: Collection[str], merge: Merge) -> Rewrite:
-    """Keep `labels` of a stream's point; streams that become equal meet by `merge`.
-
-    Histograms only ever add up, as in the Collector. The first rule to match decides. A later one
-    may take more labels away if it merges in the same way; otherwise (the sum over the maxima of
-    groups) no rule on one stream can say what is meant: raises RuleConflict.
-    """
-
-    def rewrite(stream: Stream) -> Stream:
-        meant = Merge.SUM if stream.kind is Kind.HISTOGRAM else merge
-        kept = tuple(pair for pair in stream.attributes if pair[0] in labels)
-        if stream.merge is None:
-            return replace(stream, attributes=kept, merge=meant)
-        if kept != stream.attributes and stream.merge is not meant:
-            raise RuleConflict
-        return replace(stream, attributes=kept)
+    def rewrite(stream: Stream) -> Stream | None:
+        is_meant = matches(stream.name) and have_labels(stream.attributes)
+        return rules(stream) if is_meant else stream
 
     return rewrite
+
+
+def _labels(section: Section, match_type: str) -> HaveLabels:
+    """What the labels of a point must be; one that is absent counts as empty."""
+    matchers: dict[str, Matches] = {}
+    for label in section.free_keys():
+        if match_type == "regexp":
+            matchers[label] = _names.matcher(_names.compiled(section, label))
+        else:
+            matchers[label] = section.text(label).__eq__
+    return lambda attributes: all(
+        matches(text_alone(get(attributes, label) or "")) for label, matches in matchers.items()
+    )
+
+
+def _rename(new_name: str, pattern: re.Pattern[str] | None) -> Rewrite:
+    """Give a new name, in which `${1}` stands for what the first group of the pattern matched."""
+
+    def rewrite(stream: Stream) -> Stream:
+        found = pattern.search(stream.name) if pattern else None
+        expanded = go_regexp.expand(new_name, found) if found else ""
+        return replace(stream, name=expanded or new_name) if new_name else stream
+
+    return rewrite
+
+
+def _operation(section: Section, have_labels: HaveLabels) -> Rewrite:
+    section.require("action")
+    elsewhere = ("experimental_scale_value", "toggle_scalar_data_type")
+    action = section.choice("action", tuple(_OPERATIONS), "", elsewhere)
+    if not action:
+        section.free_keys()  # which of them it may have is not known
+        return in_order([])
+    operation = _OPERATIONS[action](section)
+    if action != "update_label":
+        return operation
+    return lambda stream: operation(stream) if have_labels(stream.attributes) else stream
+
+
+def _aggregate_labels(section: Section) -> Rewrite:
+    """Keep a label set; streams that become equal meet."""
+    section.require("label_set", "aggregation_type")
+    return aggregate(frozenset(section.words("label_set")), _merge(section))
+
+
+def _aggregate_label_values(section: Section) -> Rewrite:
+    """Make one value of several; streams that become equal meet."""
+    section.require("label", "aggregated_values", "new_value", "aggregation_type")
+    label, values = section.text("label"), frozenset(section.words("aggregated_values"))
+    new_value, merge = _new_value(section), _merge(section)
+
+    def rewrite(stream: Stream) -> Stream:
+        value = get(stream.attributes, label)
+        if value is None or text_alone(value) not in values:
+            return merged(stream, stream.attributes, merge)
+        return merged(stream, put(stream.attributes, {label: new_value}), merge)
+
+    return rewrite
+
+
+def _add_label(section: Section) -> Rewrite:
+    """Add a label where it is absent."""
+    section.require("new_label", "new_value")
+    label, value = section.text("new_label"), _new_value(section)
+    for key in ("new_label", "new_value"):
+        if key in section and not section.text(key) and not section.mistaken(key):
+            section.mistake(key, "must not be empty")
+
+    def rewrite(stream: Stream) -> Stream:
+        if get(stream.attributes, label) is not None:
+            return stream
+        return replace(stream, attributes=put(stream.attributes, {label: value}))
+
+    return rewrite
+
+
+def _update_label(section: Section) -> Rewrite:
+    """Rename a label, in the place of one that has that name, and then its values."""
+    section.require("label")
+    label, new_label = section.text("label"), section.text("new_label")
+    if "label" in section and not label and not section.mistaken("label"):
+        section.mistake("label", "must not be empty")
+    if label and label == new_label:
+        section.mistake("new_label", "is the label's name already")
+    values = dict(map(_value_action, section.sections("value_actions")))
+
+    def rewrite(stream: Stream) -> Stream:
+        value = get(stream.attributes, label)
+        if value is None:
+            return stream
+        value = values.get(text_alone(value), value)
+        left = without(stream.attributes, label)
+        return replace(stream, attributes=put(left, {new_label or label: value}))
+
+    return rewrite
+
+
+def _value_action(section: Section) -> tuple[str, str]:
+    return section.text("value"), _new_value(section)
+
+
+def _delete_label_value(section: Section) -> Rewrite:
+    """Drop the streams of which a label has a value."""
+    section.require("label", "label_value")
+    label, dropped = section.text("label"), section.text("label_value")
+
+    def rewrite(stream: Stream) -> Stream | None:
+        value = get(stream.attributes, label)
+        return None if value is not None and text_alone(value) == dropped else stream
+
+    return rewrite
+
+
+_OPERATIONS: dict[str, Callable[[Section], Rewrite]] = {
+    "add_label": _add_label,
+    "aggregate_label_values": _aggregate_label_values,
+    "aggregate_labels": _aggregate_labels,
+    "delete_label_value": _delete_label_value,
+    "update_label": _update_label,
+}
+
+
+def _merge(section: Section) -> Merge:
+    merges = [merge.value for merge in Merge]
+    elsewhere = ("mean", "median", "count")
+    return Merge(section.choice("aggregation_type", merges, "sum", elsewhere))
+
+
+def _new_value(section: Section) -> str:
+    value = section.text("new_value")
+    if "{{version}}" in value:
+        section.mistake("new_value", f"{{{{version}}}} is {NOT_HERE}", CAN_RUN_IT, quotes=True)
+    return value

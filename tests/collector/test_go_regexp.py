@@ -76,7 +76,7 @@ BROKEN = [
 ]
 BROKEN += ["(?=a)", "(?!a)", "(?<=a)b", "(?P=n)", "(?#x)a", r"\1", r"\Z", r"\u0041", r"[\b]"]
 # Go takes these; the two languages write or read them differently.
-GO_ONLY = [r"\pL", r"\Qa.b\E", r"\x41", r"\101", "[[:alpha:]]", r"[^\D]", "(?P<n>a)", "(?<n>a)"]
+GO_ONLY = [r"\pL", r"\Qa.b\E", r"\x41", r"\101", "[[:alpha:]]", r"[^\D]"]
 GO_ONLY += ["(?s).", "(?m)^a$", "(?U)a+", "a(?i)b", "(?i-s:a)", "a{,2}b", "a{2", "{", "^*"]
 
 
@@ -91,6 +91,43 @@ def test_a_pattern_that_is_not_in_both_is_refused(pattern: str) -> None:
     """Nothing is guessed."""
     with pytest.raises(go_regexp.Unsupported):
         go_regexp.compile(pattern)
+
+
+REPLACED = [
+    # Pattern, template, text, and what Go's ReplaceAllString makes of them.
+    ("a", "-", "xabyab", "x-by-b"),
+    ("a*", "-", "abab", "-b-b-"),
+    ("a*", "-", "bbb", "-b-b-b-"),
+    ("b|", "-", "aab", "-a-a-"),
+    ("|b", "-", "aab", "-a-a-b-"),
+    ("^a", "-", "aab", "-ab"),
+    (r"\b", "-", "x y", "-x- -y-"),
+    ("é*", "-", "éaé", "-a-"),
+    ("(a)(b)?", "$2$1", "ab a", "ba a"),
+    ("(a)(b)?", "${1}x", "ab a", "ax ax"),
+    ("(a)(b)?", "$1x", "ab a", " "),
+    ("(a)(b)?", "$3", "ab a", " "),
+    ("(?P<n>a+)(?<m>b*)", "${m}-$n", "aab", "b-aa"),
+    ("a", "$$1", "a", "$1"),
+    ("a", "${", "a", "${"),
+    ("a", "$", "a", "$"),
+    ("a", "$é", "a", ""),
+]
+
+
+@pytest.mark.parametrize(("pattern", "template", "text", "expected"), REPLACED)
+def test_matches_are_replaced_as_in_go(
+    pattern: str, template: str, text: str, expected: str
+) -> None:
+    """Also where nothing is matched, and where the template names what is not there."""
+    compiled = go_regexp.compile(pattern)
+    assert go_regexp.replace_all(compiled, template, text) == expected
+
+
+def test_what_is_put_in_goes_through_a_function() -> None:
+    """The function sees the template filled in, and not what stays."""
+    compiled = go_regexp.compile("<(.)>")
+    assert go_regexp.replace_all(compiled, "$1$1", "a<b>c<d>", str.upper) == "aBBcDD"
 
 
 @given(st.text(alphabet=r"ab01.-^$|?*+()[]{}\dwsbBAzni:,P<>=!&~é" + "\n"), st.text("ab01.\né"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,6 +112,87 @@ def test_a_counter_may_be_merged_by_its_maximum() -> None:
     )
 
 
+def update(*operations: str, include: str = "x.age", **more: str) -> str:
+    """Return one transform as YAML, with operations as they stand there."""
+    keys = "".join(f", {key}: {value}" for key, value in more.items())
+    return f"{{include: '{include}', action: update{keys}, operations: [{', '.join(operations)}]}}"
+
+
+RENAME_B = "{action: update_label, label: b, new_label: d"
+OPERATIONS = [
+    # Names.
+    (update(new_name="y"), replace(ABC, name="y")),
+    (update(include="lag", new_name="y"), ABC),
+    (
+        update(include="^(x)[.](?P<what>.*)", match_type="regexp", new_name="'$${1}y_$${what}'"),
+        replace(ABC, name="xy_age"),
+    ),
+    (update(include="x.", match_type="regexp", new_name="y"), replace(ABC, name="y")),
+    # What matches nothing is nothing, and a name of nothing is the template.
+    (update(include="x.", match_type="regexp", new_name="$$1"), replace(ABC, name="$1")),
+    (update(new_name="$$1y"), replace(ABC, name="$1y")),
+    # Labels are added where they are absent.
+    (update("{action: add_label, new_label: d, new_value: e}"), left("a=1 b=2 c=3 d=e", None)),
+    (update("{action: add_label, new_label: a, new_value: e}"), ABC),
+    # A label is renamed, over one of that name, and its values are.
+    (update(RENAME_B + "}"), left("a=1 c=3 d=2", None)),
+    (update("{action: update_label, label: b, new_label: a}"), left("a=2 c=3", None)),
+    (update("{action: update_label, label: d, new_label: a}"), ABC),
+    (
+        update(RENAME_B + ", value_actions: [{value: '2', new_value: x}]}"),
+        left("a=1 c=3 d=x", None),
+    ),
+    (
+        update(RENAME_B + ", value_actions: [{value: '3', new_value: x}]}"),
+        left("a=1 c=3 d=2", None),
+    ),
+    (
+        update("{action: update_label, label: b, value_actions: [{value: '2', new_value: x}]}"),
+        left("a=1 b=x c=3", None),
+    ),
+    # Streams of a value go.
+    (update("{action: delete_label_value, label: a, label_value: '1'}"), None),
+    (update("{action: delete_label_value, label: a, label_value: '2'}"), ABC),
+    (update("{action: delete_label_value, label: d, label_value: ''}"), ABC),
+    # Values are made one, and how streams meet is said.
+    (
+        update(
+            "{action: aggregate_label_values, label: a, aggregated_values: ['1', '2'], "
+            "new_value: x, aggregation_type: max}"
+        ),
+        left("a=x b=2 c=3", MAX),
+    ),
+    (
+        update(
+            "{action: aggregate_label_values, label: a, aggregated_values: ['2'], "
+            "new_value: x, aggregation_type: max}"
+        ),
+        left("a=1 b=2 c=3", MAX),
+    ),
+    # Labels that the stream must have; an absent one is empty.
+    (update(new_name="y", experimental_match_labels="{a: '1', d: ''}"), replace(ABC, name="y")),
+    (update(new_name="y", experimental_match_labels="{a: '2'}"), ABC),
+    (update(new_name="y", experimental_match_labels="{d: '1'}"), ABC),
+    (
+        update(new_name="y", match_type="regexp", experimental_match_labels="{a: '^[0-9]', d: ''}"),
+        replace(ABC, name="y"),
+    ),
+    (update(new_name="y", match_type="regexp", experimental_match_labels="{a: '^[a-z]'}"), ABC),
+]
+
+
+@pytest.mark.parametrize(("text", "after"), OPERATIONS)
+def test_names_and_labels_are_changed(text: str, after: Stream | None) -> None:
+    """Each operation does what the Collector's does, to each stream that matches."""
+    assert rule(text)(ABC) == after
+
+
+def test_a_later_transform_sees_the_new_name() -> None:
+    """Transforms run in the order of the file, each on what the one before it left."""
+    rewrite = rule(update(new_name="y"), update(include="y", new_name="z"))
+    assert rewrite(ABC) == replace(ABC, name="z")
+
+
 REFUSED = [
     "{action: update}",
     "{include: a}",
@@ -122,11 +204,19 @@ REFUSED = [
     "{include: a, match_type: prefix, action: update}",
     "{include: '(', match_type: regexp, action: update}",
     "{include: '(?!a)', match_type: regexp, action: update}",
-    "{include: a, action: update, new_name: b}",
-    "{include: a, action: update, experimental_match_labels: {a: b}}",
     "{include: a, action: update, operation: []}",
     "{include: a, action: update, operations: [{action: add_label}]}",
     "{include: a, action: update, operations: [{action: aggregate_labels}]}",
+    update("{action: add_label, new_label: '', new_value: a}"),
+    update("{action: add_label, new_label: a, new_value: ''}"),
+    update("{action: add_label, new_label: a, new_value: '{{version}}'}"),
+    update("{action: update_label, label: ''}"),
+    update("{action: update_label, label: a, new_label: a}"),
+    update("{action: delete_label_value, label: a}"),
+    update("{action: aggregate_label_values, label: a}"),
+    update("{action: toggle_scalar_data_type}"),
+    update("{action: experimental_scale_value, experimental_scale: 2}"),
+    update(match_type="regexp", experimental_match_labels="{a: '('}"),
     transform("a", ("mean", "a")),
     transform("a", ("count", "a")),
     transform("a", ("average", "a")),
