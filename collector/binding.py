@@ -15,7 +15,8 @@ import numpy as np
 from collector.errors import Reason
 from collector.ledger.book import BIN, Book
 from collector.ledger.deltas import Deltas
-from collector.ledger.histograms import Histograms
+from collector.ledger.distributions import Distributions
+from collector.ledger.exemplars import NO_SERIES, Exemplars
 from collector.ledger.latest import Latest
 from collector.ledger.lives import Lives
 from collector.ledger.totals import Totals
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
     from collector.ledger.ledger import Ledger
     from collector.reading import Reading
+    from collector.wire.column import Column, Head
     from collector.wire.reader import Context, Part
-    from collector.wire.shape import Column, Head, RequestShape
+    from collector.wire.shape import RequestShape
 
     Ask = Callable[[Stream], "Route | Reason | None"]
 
@@ -46,9 +48,9 @@ class Bound:
     column: Column
     kind: Kind
     temporality: Temporality
-    book: Book
+    book: Book | Exemplars
     rows: NDArray[np.intp]
-    """One per point; `BIN` where the point was refused or dropped."""
+    """One per point; `BIN` where the point was refused or dropped. Of exemplars the series."""
     unique: bool
     """No row stands there twice."""
     unknown: NDArray[np.intp]
@@ -77,7 +79,11 @@ class Binding:
         """Write a reading to the books; return the points refused, by reason."""
         refused = self.refused.copy()
         for bound in self.bounds:
-            _record(bound, bound.column.read(cells), now, refused)
+            if isinstance(bound.book, Exemplars):
+                column = bound.column
+                bound.book.record(bound.rows, column.layout.bounds, column.exemplars(cells))
+            else:
+                _record(bound, bound.book, bound.column.read(cells), now, refused)
         return refused
 
 
@@ -110,6 +116,11 @@ def bind(part: Part, ledger: Ledger, ask: Ask, now: float) -> Binding:
     if shape.head is None:
         return binding
     for column in shape.columns:
+        if column.layout.is_exemplar:
+            verdicts = _verdicts(part.context, shape.head, column, ask)
+            series = [one.series if isinstance(one, Route) else NO_SERIES for one in verdicts]
+            binding.bounds.append(_bound(column, shape.head, ledger.exemplars, series))
+            continue
         book = _book(ledger, shape.head, column)
         rows = []
         verdicts = _verdicts(part.context, shape.head, column, ask)
@@ -150,8 +161,12 @@ def _verdicts(
 
 
 def _book(ledger: Ledger, head: Head, column: Column) -> Book:
-    if column.bounds is not None:
-        return ledger.histograms(column.bounds)
+    if head.kind is Kind.HISTOGRAM:
+        return ledger.histograms(column.layout.bounds)
+    if head.kind is Kind.EXPONENTIAL:
+        return ledger.exponentials
+    if head.kind is Kind.SUMMARY:
+        return ledger.summaries
     if head.temporality is Temporality.DELTA:
         return ledger.deltas
     return ledger.totals if head.kind is Kind.COUNTER else ledger.latest
@@ -170,7 +185,7 @@ def _row(ledger: Ledger, book: Book, route: Route, start: int, now: float) -> in
     return book.open(route.source, life, route.series, now)
 
 
-def _bound(column: Column, head: Head, book: Book, rows: list[int]) -> Bound:
+def _bound(column: Column, head: Head, book: Book | Exemplars, rows: list[int]) -> Bound:
     used = [row for row in rows if row != BIN]
     lives = isinstance(book, Lives) and head.temporality is Temporality.CUMULATIVE
     return Bound(
@@ -189,23 +204,25 @@ def _indices(flags: Iterable[bool]) -> NDArray[np.intp]:
     return np.array([index for index, flag in enumerate(flags) if flag], np.intp)
 
 
-def _record(bound: Bound, reading: Reading, now: float, refused: Counter[Reason]) -> None:
+def _record(
+    bound: Bound, book: Book, reading: Reading, now: float, refused: Counter[Reason]
+) -> None:
     """Write one column's numbers to its book."""
-    bound.book.touch(bound.rows, now)
+    book.touch(bound.rows, now)
     rows = _sound(bound, reading, refused)
     if len(bound.stale):
         rows = rows.copy()
         stale, rows[bound.stale] = rows[bound.stale], BIN
-        if isinstance(bound.book, Latest):
-            bound.book.silence(stale, reading.times[bound.stale])
+        if isinstance(book, Latest):
+            book.silence(stale, reading.times[bound.stale])
     if bound.temporality is Temporality.DELTA:
-        late = _add(bound.book, rows, reading)
+        late = _add(book, rows, reading)
         if late:
             refused[Reason.TOO_LATE] += late
     elif len(bound.unknown):
-        _record_unknown(bound, rows, reading)
+        _record_unknown(bound, book, rows, reading)
     else:
-        _keep(bound.book, rows, reading, unique=bound.unique)
+        _keep(book, rows, reading, unique=bound.unique)
 
 
 def _sound(bound: Bound, reading: Reading, refused: Counter[Reason]) -> NDArray[np.intp]:
@@ -224,16 +241,18 @@ def _faults(kind: Kind, reading: Reading) -> Iterator[tuple[Reason, NDArray[np.b
         yield Reason.NOT_FINITE, ~np.isfinite(reading.values)
     if kind is Kind.COUNTER:
         yield Reason.NEGATIVE, reading.values < 0
-    if reading.counts is not None and reading.buckets is not None:
-        # read as signed: a count beyond 2^63 is negative here
-        whole = np.column_stack([reading.buckets, reading.counts])
-        beyond = (whole < 0) | (whole > COUNT_MAX)
-        yield Reason.COUNT_RANGE, np.logical_or.reduce(beyond, axis=1)
+    for counts in (reading.counts, reading.buckets):
+        if counts is not None:
+            # read as signed: a count beyond 2^63 is negative here
+            beyond = ((counts < 0) | (counts > COUNT_MAX)).reshape(len(counts), -1)
+            yield Reason.COUNT_RANGE, np.logical_or.reduce(beyond, axis=1)
+    if kind is Kind.EXPONENTIAL and reading.buckets is not None:
+        yield Reason.HISTOGRAM_BUCKETS, reading.buckets.sum(axis=1) != reading.counts
 
 
 def _add(book: Book, rows: NDArray[np.intp], reading: Reading) -> int:
     """Add increments; return how many were too late."""
-    if isinstance(book, Histograms):
+    if isinstance(book, Distributions):
         return book.record_deltas(rows, reading)
     if isinstance(book, Deltas):
         return book.record(rows, reading.values, reading.starts, reading.times)
@@ -246,18 +265,18 @@ def _keep(book: Book, rows: NDArray[np.intp], reading: Reading, *, unique: bool)
         book.record(rows, reading.values, unique=unique)
     elif isinstance(book, Latest):
         book.record(rows, reading.values, reading.times, unique=unique)
-    elif isinstance(book, Histograms):
+    elif isinstance(book, Distributions):
         book.record(rows, reading, unique=unique)
 
 
-def _record_unknown(bound: Bound, rows: NDArray[np.intp], reading: Reading) -> None:
+def _record_unknown(bound: Bound, book: Book, rows: NDArray[np.intp], reading: Reading) -> None:
     """Write a column in which some lives tell no start: these apart from the others."""
     apart = np.full(len(rows), BIN, np.intp)
     apart[bound.unknown] = rows[bound.unknown]
-    if isinstance(bound.book, Totals):
-        bound.book.record_unknown(apart, reading.values, reading.times)
-    elif isinstance(bound.book, Histograms):
-        bound.book.record_unknown(apart, reading)
+    if isinstance(book, Totals):
+        book.record_unknown(apart, reading.values, reading.times)
+    elif isinstance(book, Distributions):
+        book.record_unknown(apart, reading)
     rest = rows.copy()
     rest[bound.unknown] = BIN
-    _keep(bound.book, rest, reading, unique=False)
+    _keep(book, rest, reading, unique=False)

@@ -62,7 +62,7 @@ class Engine:
         self.requests: Counter[str] = Counter()
         """Requests since the start, by outcome."""
         self._expiration_seconds = plan.prometheus.metric_expiration_seconds
-        self._reader = Reader()
+        self._reader = Reader(exemplars=plan.prometheus.enable_open_metrics)
         self._ledger = Ledger(LIVES_PER_STREAM * streams_max)
         self._page = Page(plan.prometheus)
         self._router = Router(

@@ -35,30 +35,32 @@ HTTP_STATUS = {
 class Reason(str, enum.Enum):
     """Why a data point was refused. A label of the collector's own counters: the set is closed."""
 
-    UNSUPPORTED_TYPE = "unsupported_type"
-    """An exponential histogram or a summary; the OpenTelemetry Collector takes them."""
     UNSPECIFIED_TEMPORALITY = "unspecified_temporality"
     """A sum or histogram that says neither delta nor cumulative means nothing."""
     DUPLICATE_ATTRIBUTE = "duplicate_attribute"
     """One attribute key twice."""
     HISTOGRAM_BUCKETS = "histogram_buckets"
-    """Bounds not finite and ascending, or not one bucket more than there are bounds."""
+    """Bounds not finite and ascending, a bucket too few or many; a scale or index of no double."""
+    SUMMARY_QUANTILES = "summary_quantiles"
+    """A quantile that is not between 0 and 1, or one twice."""
     NOT_FINITE = "not_finite"
     """NaN or an infinity in a sum: it would never leave the total again."""
     NEGATIVE = "negative"
     """A monotonic sum below zero."""
     COUNT_RANGE = "count_range"
-    """A histogram's count beyond 2^53, where doubles stop to count."""
+    """A count of a distribution beyond 2^53, where doubles stop to count."""
     TOO_LATE = "too_late"
     """A delta or a closed life so old that nobody remembers whether it was counted."""
     CONFLICTING_AGGREGATION = "conflicting_aggregation"
     """Two rules merge one stream in two ways."""
+    RULE_FAILED = "rule_failed"
+    """A rule cannot be applied, as one that makes a name of a number: the stream is kept out."""
     STREAM_LIMIT = "stream_limit"
     """As many streams as `--max-streams` allows are alive."""
     METRIC_NAME = "metric_name"
     """Nothing of the metric's name can be written in the exposition's alphabet."""
     LABEL_NAME = "label_name"
-    """An attribute key that makes no label: empty, only underscores, a histogram's `le`."""
+    """A key that makes no label: empty, only underscores, `le` or `quantile` beside their own."""
     DUPLICATE_LABEL = "duplicate_label"
     """Two attributes make one label, or one is called as job, instance or a constant label is."""
     TYPE_CONFLICT = "type_conflict"
@@ -75,6 +77,13 @@ class Untranslatable(Exception):  # noqa: N818 - a verdict
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
         self.reason = reason
+
+
+class RuleFailed(Untranslatable):
+    """A rule cannot be applied to the stream; what it should have taken away would be exposed."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.RULE_FAILED)
 
 
 class RuleConflict(Exception):  # noqa: N818 - a verdict

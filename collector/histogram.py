@@ -1,37 +1,132 @@
-"""Histograms with different bounds, made one.
+"""Histograms with different buckets, made one.
 
-The count of values at or below a bound is exact for everyone who has that bound, so what several
-sets of bounds can say together without guessing is said at the bounds they share.
+A count of values is exact for every bound that it was counted at, so what several histograms can
+say together without guessing is said at the bounds they share. Exponential ones share all bounds of
+the coarsest among them: each step of the scale makes one bucket of two.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from collector.reading import HistogramReading
+from collector.reading import Exponential, HistogramReading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-Counts = tuple[tuple[float, ...], "NDArray[np.int64]", float]
-"""Bounds, the buckets with the count behind them, and the sum."""
+    from collector.reading import Grid
+
+Counts = tuple[tuple[float, ...], "NDArray[np.int64]", int, float]
+"""Bounds, the buckets, their count, and the sum."""
+Native: TypeAlias = "Callable[[], Exponential]"
 
 
-def merge(parts: Sequence[Counts]) -> HistogramReading:
+def merge(parts: Sequence[Counts], native: Native | None = None) -> HistogramReading:
     """Add histograms up at the bounds that all of them have. `parts` is not empty."""
     if len(parts) == 1:
-        bounds, vector, total = parts[0]
-        return HistogramReading(bounds, np.cumsum(vector[:-2]).tolist(), int(vector[-1]), total)
-    common = set(parts[0][0]).intersection(*(bounds for bounds, _, _ in parts[1:]))
+        bounds, vector, count, total = parts[0]
+        cumulated = np.cumsum(vector[:-1]).tolist()
+        return HistogramReading(bounds, cumulated, count, total, native)
+    common = set(parts[0][0]).intersection(*(part[0] for part in parts[1:]))
     shared = tuple(sorted(common))
-    cumulated = np.zeros(len(shared), np.int64)
-    for bounds, vector, _ in parts:
-        running = np.cumsum(vector[:-1])
+    together = np.zeros(len(shared), np.int64)
+    for bounds, vector, _, _ in parts:
+        running = np.cumsum(vector)
         chosen = [at for at, bound in enumerate(bounds) if bound in common]
-        cumulated += running[chosen]
-    count = sum(int(vector[-1]) for _, vector, _ in parts)
-    return HistogramReading(shared, cumulated.tolist(), count, sum(total for _, _, total in parts))
+        together += running[chosen]
+    count = sum(part[2] for part in parts)
+    total = sum(part[3] for part in parts)
+    return HistogramReading(shared, together.tolist(), count, total, native)
+
+
+def exponential(grid: Grid, vector: NDArray[np.int64]) -> Exponential:
+    """Put a vector on its grid: zeros, then the positive, then the negative buckets."""
+    zeros, *counts = vector[: 1 + len(grid.positive) + len(grid.negative)].tolist()
+    above = {index: count for index, count in zip(grid.positive, counts) if count}
+    behind = counts[len(grid.positive) :]
+    below = {index: count for index, count in zip(grid.negative, behind) if count}
+    return Exponential(grid.scale, grid.zero_threshold, zeros, above, below)
+
+
+def add(parts: Sequence[Exponential]) -> Exponential:
+    """Add exponential histograms up, on the grid of the coarsest. `parts` is not empty.
+
+    The largest zero threshold counts for all. Where it lies inside of a bucket of a part that had a
+    smaller one, it is raised to the bucket's end, as the data model has it (`Grid` has the link).
+    """
+    if len(parts) == 1:
+        return parts[0]
+    scale = min(part.scale for part in parts)
+    common = [coarser(part, scale) for part in parts]
+    threshold = max(part.zero_threshold for part in parts)
+    narrow = [part for part in common if part.zero_threshold < threshold]
+    if narrow:
+        last = _index(threshold, scale)
+        if any(last in part.positive or last in part.negative for part in narrow):
+            threshold = bound(last + 1, scale)
+        else:
+            last -= 1
+        common = [_emptied(part, last) for part in common]
+    return Exponential(
+        scale,
+        threshold,
+        sum(part.zeros for part in common),
+        _added(part.positive for part in common),
+        _added(part.negative for part in common),
+    )
+
+
+def coarser(part: Exponential, scale: int) -> Exponential:
+    """Put a histogram on a grid that is not finer than its own; every step halves the buckets."""
+    steps = part.scale - scale
+    if not steps:
+        return part
+    positive, negative = _halved(part.positive, steps), _halved(part.negative, steps)
+    return part._replace(scale=scale, positive=positive, negative=negative)
+
+
+def bound(index: int, scale: int) -> float:
+    """Return the lower bound of a bucket; infinity where no double is as large."""
+    exponent = math.ldexp(index, -scale)
+    whole = math.floor(exponent)
+    try:
+        return math.ldexp(2.0 ** (exponent - whole), whole)
+    except OverflowError:
+        return math.inf
+
+
+def _index(value: float, scale: int) -> int:
+    """Return the bucket of a positive value; by its own bounds, as logarithms are rounded."""
+    index = math.ceil(math.ldexp(math.log2(value), scale)) - 1
+    while bound(index, scale) >= value:
+        index -= 1
+    while bound(index + 1, scale) < value:
+        index += 1
+    return index
+
+
+def _emptied(part: Exponential, last: int) -> Exponential:
+    """Count all buckets up to `last` as zeros."""
+    sides = part.positive, part.negative
+    zeros = sum(count for side in sides for index, count in side.items() if index <= last)
+    positive, negative = (
+        {index: count for index, count in side.items() if index > last} for side in sides
+    )
+    return part._replace(zeros=part.zeros + zeros, positive=positive, negative=negative)
+
+
+def _halved(buckets: Mapping[int, int], steps: int) -> dict[int, int]:
+    return _added({index >> steps: count} for index, count in buckets.items())
+
+
+def _added(many: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    total: dict[int, int] = {}
+    for one in many:
+        for index, count in one.items():
+            total[index] = total.get(index, 0) + count
+    return total

@@ -53,6 +53,17 @@ class Kind(enum.Enum):
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
     """A histogram with explicit bounds."""
+    EXPONENTIAL = "exponential"
+    """A histogram whose buckets grow exponentially."""
+    SUMMARY = "summary"
+
+    @property
+    def is_distribution(self) -> bool:
+        """Whether it tells of many values: how many, their sum, and how they lie."""
+        return self in _DISTRIBUTIONS
+
+
+_DISTRIBUTIONS = frozenset({Kind.HISTOGRAM, Kind.EXPONENTIAL, Kind.SUMMARY})
 
 
 class Temporality(enum.Enum):
@@ -101,6 +112,7 @@ class Type(enum.Enum):
     COUNTER = "counter"
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
+    SUMMARY = "summary"
 
 
 @dataclass(frozen=True)

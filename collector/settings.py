@@ -37,6 +37,14 @@ class MemoryLimiter:
     spike_bytes: int
 
 
+class ResourceLabels(NamedTuple):
+    """Which resource attributes become labels, by patterns with `*` and `?`."""
+
+    included: tuple[str, ...] = ()
+    """Empty means all, if some are excluded."""
+    excluded: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Prometheus:
     """`exporters.prometheus`."""
@@ -47,6 +55,9 @@ class Prometheus:
     metric_expiration_seconds: float = 300.0
     enable_open_metrics: bool = False
     without_scope_info: bool = False
+    resource_labels: ResourceLabels = ResourceLabels()
+    with_suffixes: bool = True
+    """Whether names tell unit and type."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,19 @@ import re
 from typing import TYPE_CHECKING
 
 from collector import confighttp
-from collector.settings import Endpoint, Prometheus
+from collector.settings import Endpoint, Prometheus, ResourceLabels
 
 if TYPE_CHECKING:
     from collector.fields.section import Section
 
 _LABEL = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 _EXPIRATION_SECONDS = 300.0
+_FULL, _BARE = "UnderscoreEscapingWithSuffixes", "UnderscoreEscapingWithoutSuffixes"
+_STRATEGIES = (_FULL, _BARE)
+_UTF8 = ("NoUTF8EscapingWithSuffixes", "NoTranslation")
+_RESOURCE, _DEPRECATED = "resource_constant_labels", "resource_to_telemetry_conversion"
+_OLD_KEYS = ("enabled", "exclude_service_attributes")
+_SERVICE = ("service.name", "service.instance.id", "service.namespace")
 
 
 def read(section: Section) -> Prometheus:
@@ -25,15 +31,11 @@ def read(section: Section) -> Prometheus:
     https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/exporter/prometheusexporter
     """
     section.require("endpoint")
-    section.only("add_metric_suffixes", value=True)
+    if not section.flag("add_metric_suffixes", default=True):
+        what = "the OpenTelemetry Collector passes over it and adds suffixes all the same"
+        section.mistake("add_metric_suffixes", what, f"write `translation_strategy: {_BARE}`")
     section.only("send_timestamps", value=False)
-    section.only("translation_strategy", "UnderscoreEscapingWithSuffixes")
-    section.elsewhere(
-        "max_request_body_size",
-        "resource_constant_labels",
-        "resource_to_telemetry_conversion",
-        "sending_queue",
-    )
+    section.elsewhere("max_request_body_size", "sending_queue")
     return Prometheus(
         endpoint=confighttp.read(section, Endpoint("", 0)),
         namespace=section.text("namespace"),
@@ -41,7 +43,29 @@ def read(section: Section) -> Prometheus:
         metric_expiration_seconds=_expiration_seconds(section),
         enable_open_metrics=section.flag("enable_open_metrics"),
         without_scope_info=section.flag("without_scope_info"),
+        resource_labels=_resource_labels(section),
+        with_suffixes=section.choice("translation_strategy", _STRATEGIES, _FULL, _UTF8) != _BARE,
     )
+
+
+def _resource_labels(section: Section) -> ResourceLabels:
+    """Read which resource attributes become labels, under the new key or the deprecated one."""
+    new, old = (section.section(key) for key in (_RESOURCE, _DEPRECATED))
+    for key in _OLD_KEYS:
+        if new.flag(key):
+            new.mistake(key, f"is a key of {_DEPRECATED}", "write `included` and `excluded`")
+    deprecated = ResourceLabels(old.words("included"), old.words("excluded"))
+    enabled, without_service = (old.flag(key) for key in _OLD_KEYS)
+    if (enabled or without_service) and any(deprecated):
+        old.mistake("", "included and excluded take the place of enabled")
+    if enabled:
+        deprecated = ResourceLabels(("*",), _SERVICE if without_service else ())
+    labels = ResourceLabels(new.words("included"), new.words("excluded"))
+    if any(deprecated) or without_service:
+        section.warn(_DEPRECATED, f"deprecated, write {_RESOURCE}")
+        if any(labels):
+            section.mistake(_DEPRECATED, f"cannot be configured beside {_RESOURCE}")
+    return labels if any(labels) else deprecated
 
 
 def _const_labels(section: Section) -> tuple[tuple[str, str], ...]:

@@ -56,6 +56,7 @@ PER_UNITS = {
 }
 """The same behind a slash, where `m` means minute."""
 
+_WORD = re.compile(r"[A-Za-z0-9:_]+")
 _TOKEN = re.compile(r"[A-Za-z0-9:]+")
 _NOT_IN_UNIT = re.compile(r"[^A-Za-z0-9:]+")
 _NOT_IN_LABEL = re.compile(r"[^A-Za-z0-9]+")
@@ -85,6 +86,24 @@ def metric_name(name: str, unit: str, kind: Kind, namespace: str = "") -> str:
     if not whole.strip("_"):
         raise Untranslatable(Reason.METRIC_NAME)
     return escaped(f"_{whole}" if whole[0].isdecimal() else whole)
+
+
+def bare_name(name: str, _unit: str, _kind: Kind, namespace: str = "") -> str:
+    """Build a family's name under UnderscoreEscapingWithoutSuffixes: what cannot stand goes.
+
+    Raises Untranslatable as `metric_name` does.
+    """
+    whole = _joined(name)
+    if namespace:
+        whole = f"{_joined(namespace)}_{whole}"
+    if not name or not (whole.strip("_") or whole == name):
+        raise Untranslatable(Reason.METRIC_NAME)
+    return f"_{whole}" if whole[0].isdecimal() else whole
+
+
+def _joined(name: str) -> str:
+    """Put one underscore in the place of each run of characters that cannot stand."""
+    return "_".join(_WORD.findall(name))
 
 
 def _unit_suffixes(unit: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from collector.exposition import protobuf
 from collector.exposition.dialects import bucket_tails, label_block
 from collector.exposition.families import Family
 from collector.model import Series, Target, Type
@@ -50,10 +51,18 @@ class Block(ABC, Generic[Key, Text]):
     def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
         """Write the lines of all series that have something to say."""
 
+    @abstractmethod
+    def metrics(self, readings: Readings) -> list[bytes]:
+        """Write the protobuf messages of all series that have something to say."""
+
     def set(self, key: Key, labels: Labels) -> None:
         """Take in a series, or give one other labels."""
         self._texts[key] = labels, self._text(labels)
         self._order = None
+
+    def labels(self) -> list[tuple[Key, Labels]]:
+        """Return the series in order, each with its labels."""
+        return [(key, self._texts[key][0]) for key, _ in self._ordered()]
 
     def remove(self, key: Key) -> None:
         """Take a series out."""
@@ -67,33 +76,43 @@ class Block(ABC, Generic[Key, Text]):
         return self._order
 
 
-class Numbers(Block[int, str]):
-    """A family of counters or gauges; series by number."""
+class OfSeries(Block[int, Text]):
+    """A family of series, by their number."""
+
+    def metrics(self, readings: Readings) -> list[bytes]:
+        """Write a message a series."""
+        return [
+            protobuf.metric(self.family, labels, readings, index)
+            for index, labels in self.labels()
+            if index not in readings.absent
+        ]
+
+
+class Numbers(OfSeries[str]):
+    """A family of counters or gauges."""
 
     def _text(self, labels: Labels) -> str:
         return _sample(self.family.name, labels)
 
     def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
-        """Write one line a series."""
+        """Write one line a series, with the newest exemplar where there is one."""
         number, numbers, absent = dialect.number, readings.numbers, readings.absent
+        behind = {}
+        if dialect.exemplar:
+            for index in self._texts.keys() & readings.exemplars.keys():
+                behind[index] = dialect.exemplar(readings.exemplars[index][-1])
         return [
-            f"{text}{number(numbers[index])}\n"
+            f"{text}{number(numbers[index])}{behind.get(index, '')}\n"
             for index, text in self._ordered()
             if index not in absent
         ]
 
 
-class Histograms(Block[int, "tuple[str, str, str]"]):
-    """A family of histograms; series by number."""
+class Histograms(OfSeries["tuple[str, str, str]"]):
+    """A family of histograms."""
 
     def _text(self, labels: Labels) -> tuple[str, str, str]:
-        name = self.family.name
-        inside = f"{label_block(labels)}," if labels else ""
-        return (
-            f'{name}_bucket{{{inside}le="',
-            _sample(f"{name}_sum", labels),
-            _sample(f"{name}_count", labels),
-        )
+        return _distribution(self.family.name, "_bucket", labels, "le")
 
     def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
         """Write a series' buckets, sum and count."""
@@ -104,10 +123,34 @@ class Histograms(Block[int, "tuple[str, str, str]"]):
             if reading is None:
                 continue
             total = count(reading.count)
-            counts = (*map(count, reading.cumulated), total)
+            counts = [*map(count, reading.cumulated), total]
+            if dialect.exemplar and reading.native is None:
+                for at, exemplar in reading.in_buckets(readings.exemplars.get(index, ())):
+                    counts[at] += dialect.exemplar(exemplar)
             tails = bucket_tails(reading.bounds, dialect)
             result += [f"{bucket}{tail}{text}\n" for tail, text in zip(tails, counts)]
             result.append(f"{sum_}{dialect.number(reading.sum)}\n{count_}{total}\n")
+        return result
+
+
+class Summaries(OfSeries["tuple[str, str, str]"]):
+    """A family of summaries."""
+
+    def _text(self, labels: Labels) -> tuple[str, str, str]:
+        return _distribution(self.family.name, "", labels, "quantile")
+
+    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
+        """Write a series' quantiles, sum and count."""
+        result = []
+        number = dialect.number
+        for index, (quantile, sum_, count_) in self._ordered():
+            reading = readings.summaries.get(index)
+            if reading is None:
+                continue
+            result += [
+                f'{quantile}{number(at)}"}} {number(value)}\n' for at, value in reading.quantiles
+            ]
+            result.append(f"{sum_}{number(reading.sum)}\n{count_}{dialect.count(reading.count)}\n")
         return result
 
 
@@ -158,6 +201,24 @@ class Targets(Block[Target, str]):
             for target, text in self._ordered()
             if not self._members[target] <= readings.absent
         ]
+
+    def metrics(self, readings: Readings) -> list[bytes]:
+        """Write one message for each such target."""
+        return [
+            protobuf.gauge(labels, 1.0)
+            for target, labels in self.labels()
+            if not self._members[target] <= readings.absent
+        ]
+
+
+def _distribution(name: str, suffix: str, labels: Labels, last: str) -> tuple[str, str, str]:
+    """Write how the lines of a distribution begin: how its values lie, their sum and count."""
+    inside = f"{label_block(labels)}," if labels else ""
+    return (
+        f'{name}{suffix}{{{inside}{last}="',
+        _sample(f"{name}_sum", labels),
+        _sample(f"{name}_count", labels),
+    )
 
 
 def _sample(name: str, labels: Labels) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from collector.exposition.alphabet import Labels
     from collector.exposition.families import Family
+    from collector.reading import Exemplar
 
 _QUOTED = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _UNQUOTED = str.maketrans({"\\": r"\\", "\n": r"\n"})
@@ -36,6 +37,8 @@ class Dialect:
     """The HELP and TYPE lines above a family's samples."""
     end: str
     """The page's last line."""
+    exemplar: Callable[[Exemplar], str] | None = None
+    """What stands behind a sample's value, where there is a place for it."""
 
 
 def label_block(labels: Labels) -> str:
@@ -63,5 +66,14 @@ def _open_metrics_heading(family: Family) -> str:
     return f"# HELP {name} {family.help.translate(_QUOTED)}\n# TYPE {name} {type_}\n"
 
 
+def _open_metrics_exemplar(exemplar: Exemplar) -> str:
+    ids = ("trace_id", exemplar.trace_id), ("span_id", exemplar.span_id)
+    inside = label_block(tuple(pair for pair in ids if pair[1]))
+    seconds = digits.open_metrics(exemplar.time / 1e9)
+    return f" # {{{inside}}} {digits.open_metrics(exemplar.value)} {seconds}"
+
+
 TEXT = Dialect(digits.text, digits.text_count, _text_heading, "")
-OPEN_METRICS = Dialect(digits.open_metrics, str, _open_metrics_heading, "# EOF\n")
+OPEN_METRICS = Dialect(
+    digits.open_metrics, str, _open_metrics_heading, "# EOF\n", _open_metrics_exemplar
+)

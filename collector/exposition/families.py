@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from collector.exposition.alphabet import Labels
     from collector.model import Series
 
-HISTOGRAM_SUFFIXES = ("_bucket", "_count", "_sum")
-"""What a histogram writes under, behind its name."""
+SUFFIXES = {
+    Type.HISTOGRAM: ("_bucket", "_count", "_sum"),
+    Type.SUMMARY: ("_count", "_sum"),
+}
+"""What distributions write under, behind their name."""
 
 
 @dataclass
@@ -74,11 +77,9 @@ class Families:
         """Return every name under which a family stands in one of the formats on offer.
 
         OpenMetrics declares a counter without `_total`, and keeps `_created` for the time since
-        when it and a histogram count (https://prometheus.io/docs/specs/om/open_metrics_spec).
+        when it and distributions count (https://prometheus.io/docs/specs/om/open_metrics_spec).
         """
-        names = {name}
-        if type_ is Type.HISTOGRAM:
-            names |= {name + suffix for suffix in HISTOGRAM_SUFFIXES}
+        names = {name} | {name + suffix for suffix in SUFFIXES.get(type_, ())}
         if self._open_metrics and type_ is not Type.GAUGE:
             base = name.removesuffix("_total") if type_ is Type.COUNTER else name
             names |= {base, f"{base}_created"}

@@ -7,18 +7,19 @@ the series on the page is the page's question.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from collector.errors import Reason, Untranslatable
-from collector.exposition.alphabet import Labels, escaped, label_name, metric_name
+from collector.exposition.alphabet import Labels, bare_name, escaped, label_name, metric_name
 from collector.model import Kind, Merge, Series, Target, Type, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from collector.model import Attributes, Scope, Stream
-    from collector.settings import Prometheus
+    from collector.settings import Prometheus, ResourceLabels
 
 IDENTITY = ("service.name", "service.namespace", "service.instance.id")
 """The resource attributes that become `job` and `instance`."""
@@ -31,7 +32,12 @@ TYPES = {
     Kind.UPDOWN: Type.GAUGE,
     Kind.GAUGE: Type.GAUGE,
     Kind.HISTOGRAM: Type.HISTOGRAM,
+    Kind.EXPONENTIAL: Type.HISTOGRAM,
+    Kind.SUMMARY: Type.SUMMARY,
 }
+
+OWN_LABELS = {Type.HISTOGRAM: "le", Type.SUMMARY: "quantile"}
+"""Labels that a type of family writes itself."""
 
 
 class Translator:
@@ -40,27 +46,51 @@ class Translator:
     def __init__(self, settings: Prometheus) -> None:
         self._namespace = settings.namespace
         self._with_scope = not settings.without_scope_info
+        self._with_suffixes = settings.with_suffixes
+        self._is_label = _matcher(settings.resource_labels)
         self._const_labels = [(escaped(name), value) for name, value in settings.const_labels]
 
     def translate(self, stream: Stream) -> Series:
         """Return the series of one stream; raises Untranslatable."""
-        family = metric_name(stream.name, stream.unit, stream.kind, self._namespace)
+        name = metric_name if self._with_suffixes else bare_name
+        family = name(stream.name, stream.unit, stream.kind, self._namespace)
         source = _source(stream.resource)
-        pairs = [(label_name(key), text_of(value)) for key, value in stream.attributes]
+        attributes = dict(stream.attributes)
+        if self._is_label is not None:
+            attributes.update(pair for pair in stream.resource if self._is_label(pair[0]))
+        pairs = [(label_name(key), text_of(value)) for key, value in attributes.items()]
         if self._with_scope:
             pairs += _scope_labels(stream.scope)
         labels = _checked([*pairs, *source.labels, *self._const_labels])
-        if stream.kind is Kind.HISTOGRAM and any(name == "le" for name, _ in labels):
+        type_ = TYPES[stream.kind]
+        if any(name == OWN_LABELS.get(type_) for name, _ in labels):
             raise Untranslatable(Reason.LABEL_NAME)
         return Series(
             family=family,
-            type=TYPES[stream.kind],
+            type=type_,
             labels=labels,
             merge=stream.merge or Merge.SUM,
             help=stream.description,
             target=source.target,
             target_labels=source.target_labels,
         )
+
+
+def _matcher(labels: ResourceLabels) -> Callable[[str], bool] | None:
+    """Return what tells of a resource attribute's key whether it becomes a label."""
+    if not any(labels):
+        return None
+    included, excluded = (
+        [re.compile(_glob(pattern), re.DOTALL) for pattern in patterns] for patterns in labels
+    )
+    return lambda key: (
+        not any(pattern.fullmatch(key) for pattern in excluded)
+        and (not included or any(pattern.fullmatch(key) for pattern in included))
+    )
+
+
+def _glob(pattern: str) -> str:
+    return re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
 
 
 def target_info_name(settings: Prometheus) -> str:

@@ -1,7 +1,7 @@
 """An Accept header -> the format of the answer, as Prometheus's own libraries choose it.
 
-The protobuf formats that the real exporter has besides are passed over, so a client that asks for
-them gets its next choice. No header is an error: what makes no sense counts as not said.
+The protobuf formats in text that the real exporter has besides are passed over, so a client that
+asks for them gets its next choice. No header is an error: what makes no sense counts as not said.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ All names here are inside, so each of these is kept; the fourth, `dots`, would c
 class Format(NamedTuple):
     """What a scrape is answered with."""
 
-    dialect: Dialect
+    dialect: Dialect | None
+    """None for protobuf."""
     content_type: str
 
 
@@ -33,6 +34,18 @@ def _format(dialect: Dialect, type_: str, version: str, escaping: str = ESCAPING
 
 TEXT_FORMAT = _format(TEXT, TEXT_TYPE, TEXT_VERSION)
 OPEN_METRICS_FORMAT = _format(OPEN_METRICS, OPEN_METRICS_TYPE, OPEN_METRICS_VERSIONS[0])
+
+
+PROTOBUF = {"proto": "io.prometheus.client.MetricFamily", "encoding": "delimited"}
+PROTOBUF_TYPE = "application/vnd.google.protobuf"
+
+
+def _protobuf(escaping: str) -> Format:
+    parameters = "".join(f"; {key}={value}" for key, value in PROTOBUF.items())
+    return Format(None, f"{PROTOBUF_TYPE}{parameters}; escaping={escaping}")
+
+
+PROTOBUF_FORMAT = _protobuf(ESCAPINGS[0])
 
 
 class Choice(NamedTuple):
@@ -75,6 +88,8 @@ def negotiate(accept: str, *, open_metrics: bool) -> Format:
         version = choice.parameters.get("version", "")
         if open_metrics and (chosen := _open_metrics_version(choice.value, version)):
             return _format(OPEN_METRICS, OPEN_METRICS_TYPE, chosen, escaping)
+        if choice.value == PROTOBUF_TYPE and PROTOBUF.items() <= choice.parameters.items():
+            return _protobuf(escaping)
         if choice.value == TEXT_TYPE and version in {"", TEXT_VERSION}:
             break
     return _format(TEXT, TEXT_TYPE, TEXT_VERSION, escaping)

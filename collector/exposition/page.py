@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.exposition.blocks import Histograms, Numbers, Targets
+from collector.exposition import protobuf
+from collector.exposition.blocks import Histograms, Numbers, Summaries, Targets
 from collector.exposition.families import Families
 from collector.exposition.names import target_info_name
 from collector.model import Type
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from collector.settings import Prometheus
 
 
+BLOCKS: dict[Type, type[Histograms | Summaries]] = {
+    Type.HISTOGRAM: Histograms,
+    Type.SUMMARY: Summaries,
+}
+"""What shows a family of a type; all others are numbers."""
+
+
 class Page:
     """What one Prometheus exporter shows."""
 
@@ -27,16 +35,15 @@ class Page:
         target_info = target_info_name(settings)
         self._families = Families(target_info, open_metrics=settings.enable_open_metrics)
         self._targets = Targets(target_info)
-        self._blocks: dict[str, Numbers | Histograms] = {}
+        self._blocks: dict[str, Numbers | Histograms | Summaries] = {}
         self._series: dict[int, Series] = {}
-        self._order: list[Numbers | Histograms | Targets] | None = None
+        self._order: list[Numbers | Histograms | Summaries | Targets] | None = None
 
     def add(self, number: int, series: Series) -> None:
         """Show a series from now on; raises Untranslatable where it cannot be."""
         family = self._families.enter(series)
         if family.name not in self._blocks:
-            block = Histograms if family.type is Type.HISTOGRAM else Numbers
-            self._blocks[family.name] = block(family)
+            self._blocks[family.name] = BLOCKS.get(family.type, Numbers)(family)
             self._order = None
         self._blocks[family.name].set(number, series.labels)
         self._targets.enter(number, series)
@@ -59,6 +66,8 @@ class Page:
         Text that no UTF-8 can hold would come from a configuration, since what comes over the wire
         was UTF-8; it is written as `?`, because a scrape must not fail.
         """
+        if form.dialect is None:
+            return self._protobuf(readings)
         dialect = form.dialect
         parts = []
         for block in self._ordered():
@@ -69,7 +78,15 @@ class Page:
         parts.append(dialect.end)
         return "".join(parts).encode(errors="replace")
 
-    def _ordered(self) -> list[Numbers | Histograms | Targets]:
+    def _protobuf(self, readings: Readings) -> bytes:
+        parts = []
+        for block in self._ordered():
+            metrics = block.metrics(readings)
+            if metrics:
+                parts.append(protobuf.family(block.family, metrics))
+        return b"".join(parts)
+
+    def _ordered(self) -> list[Numbers | Histograms | Summaries | Targets]:
         if self._order is None:
             blocks = [*self._blocks.values(), self._targets]
             self._order = sorted(blocks, key=lambda block: block.family.name)

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from collector.histogram import Counts, merge
+from collector.histogram import Counts, Native, merge
 from collector.ledger.book import sum_by
 from collector.ledger.deltas import Deltas
+from collector.ledger.exemplars import Exemplars
+from collector.ledger.exponentials import Exponentials
 from collector.ledger.histograms import Histograms
 from collector.ledger.latest import Latest
+from collector.ledger.summaries import Summaries
 from collector.ledger.totals import Totals
 from collector.model import Merge
 from collector.reading import HistogramReading, Readings
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from collector.ledger.book import Book, Contributions, Scalars
+    from collector.ledger.distributions import Distributions
 
 
 class Ledger:
@@ -40,6 +44,9 @@ class Ledger:
         self.totals = Totals()
         self.latest = Latest()
         self.deltas = Deltas()
+        self.exponentials = Exponentials()
+        self.summaries = Summaries()
+        self.exemplars = Exemplars()
         self._histograms: dict[tuple[float, ...], Histograms] = {}
         self._merges: dict[int, Merge] = {}
 
@@ -57,9 +64,14 @@ class Ledger:
     def _scalars(self) -> tuple[Scalars, ...]:
         return self.totals, self.latest, self.deltas
 
+    def _distributions(self) -> Iterator[Distributions]:
+        yield self.exponentials
+        yield self.summaries
+        yield from self._histograms.values()
+
     def _books(self) -> Iterator[Book]:
         yield from self._scalars()
-        yield from self._histograms.values()
+        yield from self._distributions()
 
     @property
     def rows(self) -> int:
@@ -84,18 +96,26 @@ class Ledger:
         for series, how in self._merges.items():
             numbers[series] = _extreme(every, series, how)
         histograms = self._read_histograms()
+        summaries = dict(self.summaries.by_series())
         speaking = np.zeros(size, np.bool_)
         speaking[every[1]] = True
-        speaking[list(histograms)] = True
+        speaking[[*histograms, *summaries]] = True
         absent = frozenset(np.flatnonzero(~speaking).tolist())
-        return Readings(numbers.tolist(), histograms, absent)
+        exemplars = self.exemplars.by_series()
+        return Readings(numbers.tolist(), histograms, absent, summaries, exemplars)
 
     def _read_histograms(self) -> dict[int, HistogramReading]:
+        """Read histograms; what is exponential has no bounds but the infinite one in common."""
         parts: dict[int, list[Counts]] = defaultdict(list)
-        for bounds, book in self._histograms.items():
-            for series, vector, total in book.sums_by_series():
-                parts[series].append((bounds, vector, total))
-        return {series: merge(counts) for series, counts in parts.items()}
+        for book in self._histograms.values():
+            for series, counts in book.by_series():
+                parts[series].append(counts)
+        natives: dict[int, Native] = {}
+        for series, counts, native in self.exponentials.by_series():
+            if series not in parts:
+                natives[series] = native
+            parts[series].append(counts)
+        return {series: merge(several, natives.get(series)) for series, several in parts.items()}
 
     def heard(self, size: int) -> NDArray[np.float64]:
         """Return when each series numbered below `size` was last spoken for; -inf for never."""
@@ -109,6 +129,7 @@ class Ledger:
         self.freed += 1
         for book in self._books():
             book.drop(series)
+        self.exemplars.drop(series)
         for number in series:
             self._merges.pop(number, None)
         self._histograms = {bounds: book for bounds, book in self._histograms.items() if len(book)}
@@ -116,7 +137,7 @@ class Ledger:
     def fold(self, before: float) -> None:
         """Carry over the shares of lives silent since `before` that another life followed."""
         closed = self.totals.fold(before)
-        closed += sum(book.fold(before) for book in self._histograms.values())
+        closed += sum(book.fold(before) for book in self._distributions())
         self.freed += closed > 0
 
 

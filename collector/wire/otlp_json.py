@@ -8,6 +8,7 @@ bulk, so it takes the standard converter's way
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 from google.protobuf import json_format
@@ -18,6 +19,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from collector.errors import Malformed
 
+IDS = {"traceId": 16, "spanId": 8, "trace_id": 16, "span_id": 8}
+"""Bytes of an exemplar's ids."""
 TEMPORALITIES = ("aggregationTemporality", "aggregation_temporality")
 
 
@@ -25,8 +28,7 @@ def to_protobuf(body: bytes) -> bytes:
     """Convert an ExportMetricsServiceRequest from JSON.
 
     Unknown fields are ignored, as the specification asks; unknown names of a temporality are not,
-    as the Collector has it. Exemplars are left out: OTLP writes their ids in hex where the standard
-    converter reads base64, and nothing here looks at them.
+    as the Collector has it.
     Raises Malformed; its text never repeats what the body holds.
     """
     try:
@@ -44,7 +46,7 @@ def to_protobuf(body: bytes) -> bytes:
 
 
 def _prepared(value: Any) -> Any:
-    """Leave exemplars out, and refuse what the converter would pass over in silence."""
+    """Write ids as the converter reads them, and refuse what it would pass over in silence."""
     if isinstance(value, list):
         return [_prepared(inner) for inner in value]
     if not isinstance(value, dict):
@@ -57,4 +59,26 @@ def _prepared(value: Any) -> Any:
     for key in TEMPORALITIES:
         if isinstance(value.get(key), str) and value[key] not in AggregationTemporality.keys():  # noqa: SIM118 - no dict
             raise Malformed("an aggregationTemporality in the JSON body has an unknown name")
-    return {key: _prepared(inner) for key, inner in value.items() if key != "exemplars"}
+    return {
+        key: [_with_ids(exemplar) for exemplar in _prepared(inner)]
+        if key == "exemplars" and isinstance(inner, list)
+        else _prepared(inner)
+        for key, inner in value.items()
+    }
+
+
+def _with_ids(exemplar: Any) -> Any:
+    """Turn an exemplar's ids from hexadecimal, as OTLP has them, to base64."""
+    if not isinstance(exemplar, dict):
+        return exemplar
+    result = dict(exemplar)
+    for key, size in IDS.items():
+        try:
+            id_ = bytes.fromhex(result.get(key, ""))
+        except (TypeError, ValueError):
+            raise Malformed("an id in the JSON body is not hexadecimal") from None
+        if len(id_) not in (0, size):
+            raise Malformed("an id in the JSON body has another length")
+        if id_:
+            result[key] = b64encode(id_).decode()
+    return result

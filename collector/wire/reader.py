@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from collector.errors import Malformed
 from collector.model import Attributes, Scope
-from collector.wire.learn import AttributesCache, learn
+from collector.wire.learn import learn
 from collector.wire.scan import LENGTH, Unusual, fields, varint
 from collector.wire.shape import Desk, MetricShape, RequestShape
 from collector.wire.values import DuplicateKey, attributes
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from collector.wire.points import AttributesCache
 
 ATTRIBUTES_MAX = 200_000
 """Attribute sets remembered by their bytes; beyond, the memory starts anew."""
@@ -59,6 +61,9 @@ class Taken(NamedTuple):
     """Every metric was recognised in these very bytes: they may be remembered as a whole."""
 
 
+Key = tuple[bytes, bytes, int, bytes]
+"""What a shape is found by: the bytes around a metric, its size and its name."""
+
 Framed = tuple[bytes, bytes, int, int]
 """The bytes around a metric (of its resource, of its scope) and where its own begin and end."""
 
@@ -66,11 +71,14 @@ Framed = tuple[bytes, bytes, int, int]
 class Reader:
     """Reads requests; remembers contexts and shapes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exemplars: bool = False) -> None:
+        self._exemplars = exemplars
         self._desk = Desk()
         self._contexts: dict[tuple[bytes, bytes], Context] = {}
         self._attributes: AttributesCache = {}
-        self._shapes: dict[tuple[bytes, bytes, int, bytes], MetricShape] = {}
+        self._shapes: dict[Key, MetricShape] = {}
+        self._latest: dict[tuple[bytes, bytes, bytes], Key] = {}
+        """Of the metrics whose size goes with their numbers, the shape that was learnt last."""
         self._requests: dict[tuple[int, bytes], RequestShape] = {}
         self.learnt = 0
         """Metrics that had to be learnt since the start."""
@@ -120,6 +128,7 @@ class Reader:
         """Drop the shapes that nothing matched since `before`."""
         for key in [key for key, shape in self._shapes.items() if shape.used < before]:
             del self._shapes[key]
+        self._latest = {name: key for name, key in self._latest.items() if key in self._shapes}
         for beginning in [key for key, shape in self._requests.items() if shape.used < before]:
             del self._requests[beginning]
 
@@ -168,8 +177,14 @@ class Reader:
         if shape is None or not self._desk.fits(shape):
             if len(self._attributes) >= ATTRIBUTES_MAX:
                 self._attributes.clear()
-            shape = self._desk.cast(learn(body, at, end, self._attributes), size, now)
+            learnt = learn(body, at, end, self._attributes, exemplars=self._exemplars)
+            shape = self._desk.cast(learnt, size, now)
             self.learnt += 1
+            if shape.is_growing:
+                # the next export may have another size: of all of them the last is kept
+                last = self._latest.setdefault((outer, inner, key[-1]), key)
+                self._shapes.pop(last, None)
+                self._latest[outer, inner, key[-1]] = key
             if len(self._shapes) < SHAPES_MAX or key in self._shapes:
                 self._shapes[key] = shape
         else:

@@ -45,6 +45,12 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
     return value & 0xFFFF_FFFF_FFFF_FFFF, at
 
 
+def signed(data: bytes, at: int) -> int:
+    """Return the sint32 that starts at `at`: zigzag, the sign in the lowest bit."""
+    folded = varint(data, at)[0] & 0xFFFF_FFFF
+    return (folded >> 1) ^ -(folded & 1)
+
+
 def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield (field number, wire type, start, stop) of each field's payload between `at` and `end`.
 

@@ -1,25 +1,24 @@
 """The shape of a metric's bytes: what stays from request to request, where the numbers stand.
 
-OTLP writes times, counts, sums, integers, doubles and bucket counts as eight bytes each. So a
-worker's exports differ only in these cells, and once a metric's bytes are learnt, reading them
-again is one masked comparison and one gather. A shape yields exactly what decoding would; it knows
-nothing of rules, series or time.
+OTLP writes times, counts, sums, integers, doubles and bucket counts as eight bytes each, and the
+counts of exponential buckets as varints. So a worker's exports differ only in these cells, and once
+a metric's bytes are learnt, reading them again is one masked comparison and one gather. A shape
+yields exactly what decoding would; it knows nothing of rules, series or time.
 """
 
 from __future__ import annotations
 
-import itertools
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from collector.model import Attributes, Kind, Temporality
-from collector.reading import Reading
+from collector.wire.column import Column, Head, Layout, Point
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -29,72 +28,13 @@ CELL = 8
 """Bytes of a number."""
 
 
-class Head(NamedTuple):
-    """What a metric says of all its points."""
-
-    name: str
-    unit: str
-    description: str
-    kind: Kind
-    temporality: Temporality
-
-
-class Point(NamedTuple):
-    """What identifies a point inside of its metric; its numbers are in the column's cells."""
-
-    attributes: Attributes
-    start: int
-    """Nanoseconds since 1970, 0 for unknown. Of deltas it is a cell, and 0 here."""
-    stale: bool
-    """The no-recorded-value flag: the stream says that it has nothing to say."""
-
-
-class Places(NamedTuple):
-    """Offsets of a point's cells in the metric's bytes; None for a field that is absent (zero)."""
-
-    value_at: int | None
-    time_at: int | None
-    start_at: int | None
-    count_at: int | None = None
-    buckets_at: Sequence[int | None] | None = None
-    """One per bucket; None for points that are no histogram."""
-
-
-class Column:
-    """Points of one metric that are read alike: all integers, all doubles, or all of one bounds."""
-
-    def __init__(
-        self, points: list[Point], *, is_double: bool, bounds: tuple[float, ...] | None = None
-    ) -> None:
-        self.points = points
-        self.is_double = is_double
-        self.bounds = bounds
-        self.first = 0
-        """Where the column's cells begin among the shape's."""
-
-    @property
-    def cells(self) -> int:
-        """How many cells: value, time and start of each point; count and buckets of histograms."""
-        per_point = 3 if self.bounds is None else 5 + len(self.bounds)
-        return per_point * len(self.points)
-
-    def read(self, cells: NDArray[np.uint64]) -> Reading:
-        """Cut the column's numbers out of the shape's cells."""
-        size = len(self.points)
-        rows = cells[self.first : self.first + self.cells].reshape(-1, size)
-        values = rows[0].view(np.float64 if self.is_double else np.int64)
-        if self.bounds is None:
-            return Reading(values, rows[1], rows[2])
-        return Reading(values, rows[1], rows[2], rows[3].view(np.int64), rows[4:].view(np.int64).T)
-
-
 class Entry(NamedTuple):
     """One point as the learner found it."""
 
     point: Point
-    places: Places
-    is_double: bool
-    bounds: tuple[float, ...] | None
+    places: Sequence[int | None]
+    """Offsets of its cells, in the order of the column's rows; None for zero: an absent field."""
+    layout: Layout
 
 
 class Learnt(NamedTuple):
@@ -105,8 +45,10 @@ class Learnt(NamedTuple):
     entries: list[Entry]
     refused: Counter[Reason]
     """Points that no reading can save."""
-    holes: list[int]
-    """Cells that change and that nobody reads: minima, maxima, exemplars."""
+    cells: list[int]
+    """Where eight bytes change: the numbers of the entries, and others that nobody reads."""
+    varints: list[tuple[int, int]]
+    """Ranges of packed varints that change in their digits, not in how many each has."""
 
 
 @dataclass(eq=False)
@@ -126,7 +68,7 @@ class Shape:
     @property
     def points(self) -> int:
         """How many points a reading has."""
-        return sum(len(column.points) for column in self.columns)
+        return sum([len(column.points) for column in self.columns if not column.layout.is_exemplar])
 
 
 @dataclass(eq=False)
@@ -136,6 +78,8 @@ class MetricShape(Shape):
     head: Head | None
     refused: Counter[Reason]
     """Points that no reading can save, besides those in columns."""
+    is_growing: bool
+    """Whether its size goes with the numbers: there are varints among its cells."""
 
 
 @dataclass(eq=False)
@@ -179,21 +123,25 @@ class Desk:
 
     def cast(self, learnt: Learnt, size: int, now: float) -> MetricShape:
         """Make the shape of the metric whose bytes are laid out."""
-        deltas = learnt.head is not None and learnt.head.temporality is Temporality.DELTA
+        groups: dict[Layout, list[Entry]] = defaultdict(list)
+        for entry in learnt.entries:
+            groups[entry.layout].append(entry)
         columns = []
         offsets: list[int] = []
-        for key, group in itertools.groupby(sorted(learnt.entries, key=_alike), key=_alike):
-            members = list(group)
-            column = Column([m.point for m in members], is_double=key[0], bounds=members[0].bounds)
+        for layout, members in groups.items():
+            column = Column([entry.point for entry in members], layout)
             column.first = len(offsets)
-            offsets += _offsets([m.places for m in members], size, deltas=deltas)
+            rows = zip(*(entry.places for entry in members))
+            offsets += [size if at is None else at for row in rows for at in row]
             columns.append(column)
         mask = np.full(size, 0xFF, np.uint8)
-        holes = np.array([at for at in offsets if at < size] + learnt.holes, np.intp)
-        mask[(holes[:, None] + np.arange(CELL)).ravel()] = 0
+        cells = np.array(learnt.cells, np.intp)
+        mask[(cells[:, None] + np.arange(CELL)).ravel()] = 0
+        for at, end in learnt.varints:
+            mask[at:end] = 0x80
         return MetricShape(
             columns, size, *self._kept(mask), np.array(offsets, np.intp), now,
-            learnt.head, learnt.refused,
+            learnt.head, learnt.refused, bool(learnt.varints),
         )  # fmt: skip
 
     def join(
@@ -214,7 +162,7 @@ class Desk:
                 point for which, at in members for point in placed[which][1].columns[at].points
             ]
             one = placed[members[0][0]][1].columns[members[0][1]]
-            column = Column(points, is_double=one.is_double, bounds=one.bounds)
+            column = Column(points, one.layout)
             column.first = first
             first += column.cells
             columns.append(column)
@@ -238,8 +186,7 @@ def joined(shapes: Sequence[MetricShape]) -> list[list[tuple[int, int]]]:
     groups: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     for which, shape in enumerate(shapes):
         for at, column in enumerate(shape.columns):
-            kind = shape.head and (shape.head.kind, shape.head.temporality)
-            key = kind, column.is_double, column.bounds
+            key = shape.head and shape.head.temporality, column.layout
             groups.setdefault(key, []).append((which, at))
     return list(groups.values())
 
@@ -250,20 +197,3 @@ def _moved(base: int, shape: MetricShape, at: int, zero: int) -> NDArray[np.intp
     own = shape.offsets[column.first : column.first + column.cells]
     moved = np.where(own == shape.size, zero, own + base)
     return moved.reshape(-1, len(column.points))
-
-
-def _alike(entry: Entry) -> tuple[bool, tuple[float, ...]]:
-    return entry.is_double, entry.bounds or ()
-
-
-def _offsets(places: list[Places], zero: int, *, deltas: bool) -> list[int]:
-    """List cells kind by kind: values, times, starts; of histograms counts and buckets too."""
-    rows: list[Iterable[int | None]] = [
-        [p.value_at for p in places],
-        [p.time_at for p in places],
-        [p.start_at if deltas else None for p in places],
-    ]
-    if places[0].buckets_at is not None:
-        rows.append([p.count_at for p in places])
-        rows.extend(zip(*(p.buckets_at or () for p in places)))
-    return [zero if at is None else at for row in rows for at in row]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from collector.engine import STREAMS_MAX, Engine
 from collector.exposition.negotiate import negotiate
 from collector.plan import load
+from tests.support.prometheus_pb import families
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +39,10 @@ def _samples(page: str) -> Iterator[tuple[str, dict[str, str], float]]:
 
 
 def samples(page: str) -> dict[tuple[str, str], float]:
-    """Return all samples but buckets, by name and task_name."""
+    """Return all samples but buckets and quantiles, by name and task_name."""
     found = {}
     for name, labels, value in _samples(page):
-        if "le" not in labels:
+        if "le" not in labels and "quantile" not in labels:
             key = name, labels.get("task_name", "")
             assert key not in found, f"{name} stands there twice"
             found[key] = value
@@ -58,3 +60,19 @@ def histograms(page: str) -> dict[tuple[str, str], tuple[tuple[int, ...], int]]:
         key: (tuple(b - a for a, b in zip([0, *counts], counts)), counts[-1])
         for key, counts in cumulated.items()
     }
+
+
+def native_histograms(page: bytes) -> dict[tuple[str, str], tuple[int, int, int]]:
+    """Return what is below, at and above zero in native histograms, by name and task_name."""
+    found = {}
+    for family in families(page):
+        for metric in family.metric:
+            told = metric.histogram
+            if told.HasField("schema"):
+                labels = {pair.name: pair.value for pair in metric.label}
+                above, below = (
+                    sum(accumulate(deltas)) for deltas in (told.positive_delta, told.negative_delta)
+                )
+                key = family.name, labels.get("task_name", "")
+                found[key] = below, told.zero_count, above
+    return found

@@ -7,8 +7,9 @@ import math
 import pytest
 
 from collector.errors import Malformed, Reason, Refused
-from tests.collector.otlp import DELTA, SECOND, START, Request
-from tests.collector.pipeline import engine, samples
+from collector.exposition.negotiate import OPEN_METRICS_FORMAT, PROTOBUF_FORMAT
+from tests.collector.otlp import CUMULATIVE, DELTA, SECOND, START, Request, labels
+from tests.collector.pipeline import CONFIG, engine, histograms, native_histograms, samples
 
 A = {"task_name": "a"}
 EXPIRATION = 300
@@ -191,3 +192,71 @@ def test_a_newer_gauge_wins_whatever_its_form() -> None:
     for value, time in ((5, 2), (7.5, 3), (1, 1)):
         running.accept(Request().gauge("g", A, value, time=START + time).bytes(), 0)
     assert samples(running.scrape_text())["g", "a"] == 7.5
+
+
+def distribution(kind: str, start: int, time: int, buckets: tuple[int, int, int]) -> bytes:
+    """A request with one distribution of values below, at and above zero."""
+    request = Request()
+    data = getattr(request.metric("m"), kind)
+    if kind != "summary":
+        data.aggregation_temporality = CUMULATIVE
+    point = data.data_points.add(
+        attributes=labels(A),
+        start_time_unix_nano=start,
+        time_unix_nano=time,
+        count=sum(buckets),
+        sum=float(sum(buckets)),
+    )
+    if kind == "summary":
+        point.quantile_values.add(quantile=0.5, value=float(buckets[0]))
+    elif kind == "histogram":
+        point.explicit_bounds.extend([-1.0, 1.0])
+        point.bucket_counts.extend(buckets)
+    else:
+        point.negative.bucket_counts.append(buckets[0])
+        point.zero_count = buckets[1]
+        point.positive.bucket_counts.append(buckets[2])
+    return request.bytes()
+
+
+@pytest.mark.parametrize("kind", ["histogram", "exponential_histogram", "summary"])
+@pytest.mark.parametrize("tells_start", [True, False])
+def test_distributions_outlive_restarts(kind: str, *, tells_start: bool) -> None:
+    """With a start or without, a life that was folded stays in count, sum and buckets."""
+    running = engine()
+    now = 0.0
+    for life, buckets in enumerate(((9, 5, 3), (1, 2, 3), (4, 0, 0))):
+        start, time = START + 10 * life * SECOND, START + (10 * life + 1) * SECOND
+        body = distribution(kind, start if tells_start else 0, time, buckets)
+        now = 100.0 * life
+        for _ in range(3):
+            running.accept(body, now)
+    running.tick(now + EXPIRATION - 1)
+    assert running.rows == 1
+    page = running.scrape_text()
+    found = samples(page)
+    assert found["m_count", "a"] == found["m_sum", "a"] == 27
+    if kind == "histogram":
+        assert histograms(page)["m", "a"] == ((14, 7, 6), 27)
+    elif kind == "exponential_histogram":
+        assert native_histograms(running.scrape(PROTOBUF_FORMAT))["m", "a"] == (14, 7, 6)
+    else:
+        assert 'quantile="0.5"} 4\n' in page
+
+
+def test_exemplars_go_with_their_series() -> None:
+    """They are shown in OpenMetrics while the series lives; another one begins without."""
+    config = CONFIG.read_text()
+    assert "enable_open_metrics: false" in config
+    running = engine(config.replace("enable_open_metrics: false", "enable_open_metrics: true"))
+    request = Request().counter("m", A, 5)
+    point = request.message.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points[0]
+    point.exemplars.add(as_int=1, trace_id=b"0123456789abcdef", time_unix_nano=START)
+    running.accept(request.bytes(), 0)
+    assert b'# {trace_id="30313233' in running.scrape(OPEN_METRICS_FORMAT)
+    assert "# {" not in running.scrape_text()
+    running.accept(Request().counter("m", A, 6).bytes(), 0)
+    assert b"# {trace_id" in running.scrape(OPEN_METRICS_FORMAT)
+    running.tick(EXPIRATION + 1)
+    running.accept(Request().counter("n", A, 5).bytes(), EXPIRATION + 1)
+    assert b"# {" not in running.scrape(OPEN_METRICS_FORMAT)

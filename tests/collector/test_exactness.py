@@ -8,20 +8,31 @@ from __future__ import annotations
 
 from collections import defaultdict
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.exposition.negotiate import PROTOBUF_FORMAT
 from tests.collector.otlp import CUMULATIVE, DELTA, SECOND, START, Request, labels, number
-from tests.collector.pipeline import engine, histograms, samples
+from tests.collector.pipeline import engine, histograms, native_histograms, samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
 BOUNDS = (0.5, 2.0)
 TASKS = ("a", "b")
 TENANTS = ("t1", "t2", "t3")
+
+
+SCALARS = ("counter", "gauge", "updown", "delta")
+VECTORS = ("histogram", "dhist", "exp", "dexp", "summary")
+LIVING = ("counter", "histogram", "exp", "summary")
+"""Kinds whose sources start anew."""
+OWN = ("delta", "dhist", "dexp")
+"""Kinds whose readings are increments."""
 
 
 class Said(NamedTuple):
@@ -47,18 +58,18 @@ def histories(draw: st.DrawFn) -> list[Said]:
     said = []
     streams = st.tuples(st.sampled_from(TASKS), st.sampled_from(TENANTS))
     for task, tenant in draw(st.lists(streams, min_size=1, max_size=5, unique=True)):
-        kind = draw(st.sampled_from(["counter", "gauge", "updown", "delta", "histogram", "dhist"]))
-        lives = draw(st.integers(1, 3)) if kind in {"counter", "histogram"} else 1
+        kind = draw(st.sampled_from([*SCALARS, *VECTORS]))
+        lives = draw(st.integers(1, 3)) if kind in LIVING else 1
         for life in range(lives):
             total: Fraction = Fraction(0)
             vector = (0, 0, 0)
             for step in range(draw(st.integers(1, 4))):
                 time = life * 10 + step + 1
-                if kind in {"histogram", "dhist"}:
+                if kind in VECTORS:
                     more = draw(st.tuples(*[st.integers(0, 9)] * 3))
                     grown = tuple(a + b for a, b in zip(vector, more))
                     vector = (grown[0], grown[1], grown[2])
-                    value: Fraction | tuple[int, int, int] = vector if kind[0] == "h" else more
+                    value: Fraction | tuple[int, int, int] = more if kind in OWN else vector
                 elif kind == "counter":
                     total += draw(eighths())
                     value = total
@@ -72,8 +83,7 @@ def expected(said: Iterable[Said]) -> dict[tuple[str, str], Fraction | tuple[int
     """The truth, from the definition: per source, per life, the last; then the sum."""
     latest: dict[tuple[str, str, str, int], tuple[int, Fraction | tuple[int, ...]]] = {}
     for one in said:
-        own = one.kind in {"delta", "dhist"}
-        life = one.time if own else one.life if one.kind in {"counter", "histogram"} else 0
+        life = one.time if one.kind in OWN else one.life if one.kind in LIVING else 0
         key = (one.kind, one.task, one.tenant, life)
         if key not in latest or latest[key][0] <= one.time:
             latest[key] = one.time, one.value
@@ -104,7 +114,7 @@ def deliveries(draw: st.DrawFn, said: list[Said]) -> list[bytes]:
 def request(draw: st.DrawFn, said: list[Said]) -> bytes:
     """One request; its points share metrics and resources, or do not."""
     made = Request()
-    shared: dict[tuple[str, str], object] = {}
+    shared: dict[tuple[str, str], Any] = {}
     for one in said:
         tenant_in_resource = one.tenant == "t3"
         resource = {"service.name": "celery"} | ({"tenant_id": "t3"} if tenant_in_resource else {})
@@ -115,22 +125,41 @@ def request(draw: st.DrawFn, said: list[Said]) -> bytes:
     return made.bytes()
 
 
-def add(draw: st.DrawFn, metric: object, one: Said, *, tenant_in_resource: bool) -> None:
+def distribution(
+    draw: st.DrawFn, metric: Any, one: Said, attributes: list[KeyValue], times: dict[str, int]
+) -> None:
+    """Write a distribution of three buckets, or of three values that lie in them."""
+    assert isinstance(one.value, tuple)
+    total = {"count": sum(one.value), "sum": float(sum(one.value))}
+    if one.kind == "summary":
+        point = metric.summary.data_points.add(attributes=attributes, **total, **times)
+        for at, value in enumerate(one.value):
+            point.quantile_values.add(quantile=at / 4, value=value)
+        return
+    name = "exponential_histogram" if "exp" in one.kind else "histogram"
+    data = getattr(metric, name)
+    data.aggregation_temporality = DELTA if one.kind in OWN else CUMULATIVE
+    point = data.data_points.add(attributes=attributes, **total, **times)
+    if name == "histogram":
+        point.bucket_counts.extend(one.value)
+        point.explicit_bounds.extend(BOUNDS)
+        return
+    # of all scales the same: below -1, around 0, above 1, each at the middle of 2**0
+    point.scale = draw(st.integers(0, 3))
+    point.negative.offset = point.positive.offset = (1 << point.scale) // 2
+    point.negative.bucket_counts.append(one.value[0])
+    point.zero_count = one.value[1]
+    point.positive.bucket_counts.extend([one.value[2], *[0] * draw(st.integers(0, 2))])
+
+
+def add(draw: st.DrawFn, metric: Any, one: Said, *, tenant_in_resource: bool) -> None:
     """Write one reading into a metric."""
     keys = {"task_name": one.task} | ({} if tenant_in_resource else {"tenant_id": one.tenant})
     attributes = dict(draw(st.permutations(sorted(keys.items()))))
-    start = START + (one.time - 1 if one.kind in {"delta", "dhist"} else one.life) * SECOND
+    start = START + (one.time - 1 if one.kind in OWN else one.life) * SECOND
     times = {"start_time_unix_nano": start, "time_unix_nano": START + one.time * SECOND}
     if isinstance(one.value, tuple):
-        metric.histogram.aggregation_temporality = CUMULATIVE if one.kind[0] == "h" else DELTA
-        metric.histogram.data_points.add(
-            attributes=labels(attributes),
-            bucket_counts=one.value,
-            explicit_bounds=BOUNDS,
-            count=sum(one.value),
-            sum=float(sum(one.value)),
-            **times,
-        )
+        distribution(draw, metric, one, labels(attributes), times)
         return
     if one.kind == "gauge":
         metric.gauge.SetInParent()
@@ -153,9 +182,14 @@ def test_every_arrangement_gives_the_exact_sum(data: st.DataObject) -> None:
     assert "tenant" not in page
     found = samples(page)
     vectors = histograms(page)
+    natives = native_histograms(running.scrape(PROTOBUF_FORMAT))
     for (kind, task), value in expected(said).items():
         if isinstance(value, tuple):
-            assert vectors[f"m_{kind}", task] == (value, sum(value)), (kind, task)
+            assert found[f"m_{kind}_count", task] == found[f"m_{kind}_sum", task] == sum(value)
+            if "exp" in kind:
+                assert natives[f"m_{kind}", task] == value, (kind, task)
+            if "hist" in kind:
+                assert vectors[f"m_{kind}", task] == (value, sum(value)), (kind, task)
         else:
             name = f"m_{kind}_total" if kind in {"counter", "delta"} else f"m_{kind}"
             assert Fraction(found[name, task]) == value, (kind, task)
@@ -165,7 +199,7 @@ def test_every_arrangement_gives_the_exact_sum(data: st.DataObject) -> None:
 @settings(max_examples=150, deadline=None)
 def test_a_counter_never_goes_down(data: st.DataObject) -> None:
     """Between any two deliveries, in any order, with restarts and retries, nothing falls."""
-    said = [s for s in data.draw(histories()) if s.kind in {"counter", "delta", "histogram"}]
+    said = [s for s in data.draw(histories()) if s.kind not in {"gauge", "updown"}]
     running = engine()
     before: dict[tuple[str, str], float] = defaultdict(float)
     for body in data.draw(deliveries(said)) if said else []:

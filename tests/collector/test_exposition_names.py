@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 
 from collector.errors import Reason, Untranslatable
-from collector.exposition.alphabet import label_name, metric_name
+from collector.exposition.alphabet import bare_name, label_name, metric_name
 from collector.exposition.names import Translator, target_info_name
 from collector.model import Attributes, Kind, Merge, Scope, Stream, Target, Temporality, Typed
-from collector.settings import Endpoint, Prometheus
+from collector.settings import Endpoint, Prometheus, ResourceLabels
 
 HERE = Endpoint("127.0.0.1", 0)
 
@@ -193,6 +193,10 @@ def test_le_is_refused_on_a_histogram_alone() -> None:
     """A histogram writes `le` itself; two of them would break the whole page."""
     labels = (("le", "x"),)
     assert refusal(stream(Kind.HISTOGRAM, attributes=labels)) is Reason.LABEL_NAME
+    assert refusal(stream(Kind.EXPONENTIAL, attributes=labels)) is Reason.LABEL_NAME
+    quantile = (("quantile", "x"),)
+    assert refusal(stream(Kind.SUMMARY, attributes=quantile)) is Reason.LABEL_NAME
+    assert translator().translate(stream(Kind.SUMMARY, attributes=labels)).labels == labels
     assert translator().translate(stream(Kind.GAUGE, attributes=labels)).labels == labels
 
 
@@ -262,3 +266,31 @@ def test_the_rest_of_the_stream_is_handed_on() -> None:
     found = translator().translate(stream(description="how many", merge=Merge.MAX))
     assert (found.help, found.merge) == ("how many", Merge.MAX)
     assert translator().translate(stream()).merge is Merge.SUM
+
+
+def test_resource_attributes_become_labels_by_patterns() -> None:
+    """Those that are included and not excluded, over what the point says; a dot is only a dot."""
+    resource = (("a.b", "1"), ("axb", "2"), ("b", "3"), ("service.name", "s"))
+    given = stream(resource=resource, attributes=(("b", "of the point"), ("c", "4")))
+    labels = ResourceLabels(("a.*", "b", "service.*"), ("service.nam?",))
+    found = translator(resource_labels=labels).translate(given)
+    assert found.labels == (("a_b", "1"), ("b", "3"), ("c", "4"), ("job", "s"))
+
+
+def test_a_bare_name_keeps_what_can_stand() -> None:
+    """Runs of other characters become one underscore; neither unit nor type is added."""
+    names = {
+        "a.b": "a_b",
+        "a..b": "a_b",
+        "a__b": "a__b",
+        "_a": "_a",
+        "é1": "_1",
+        "__": "__",
+        "a:b": "a:b",
+    }
+    for given, exposed in names.items():
+        assert bare_name(given, "By", Kind.COUNTER) == exposed
+    assert bare_name("1.a", "", Kind.GAUGE, "my ns") == "my_ns_1_a"
+    for nothing in ("", "é", "é_"):
+        with pytest.raises(Untranslatable):
+            bare_name(nothing, "", Kind.GAUGE)

@@ -19,7 +19,20 @@ PROMETHEUS_3 = (
     "text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
 )
 
+DELIMITED = (
+    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited;"
+    " escaping="
+)
+PROMETHEUS_3_NATIVE = (
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;"
+    "escaping=allow-utf-8;q=0.6," + PROMETHEUS_3
+)
+
 ANSWERS = {
+    PROMETHEUS_3_NATIVE: DELIMITED + "allow-utf-8",
+    DELIMITED + "values": DELIMITED + "values",
+    DELIMITED.replace("delimited", "other"): PLAIN + "underscores",
+    "application/vnd.google.protobuf": PLAIN + "underscores",
     "": PLAIN + "underscores",
     "*/*": PLAIN + "underscores",
     "text/plain": PLAIN + "underscores",
@@ -48,15 +61,17 @@ def test_the_answer_is_otelcols(accept: str, content_type: str) -> None:
     """With OpenMetrics on offer, headers lead to the same content type."""
     form = negotiate(accept, open_metrics=True)
     assert form.content_type == content_type
-    assert form.dialect is (OPEN_METRICS if "openmetrics" in content_type else TEXT)
+    plain = OPEN_METRICS if "openmetrics" in content_type else TEXT
+    assert form.dialect is (None if "protobuf" in content_type else plain)
 
 
 @pytest.mark.parametrize("accept", ANSWERS)
 def test_open_metrics_has_to_be_enabled(accept: str) -> None:
-    """Without it every header leads to text 0.0.4."""
+    """Without it every other header leads to text 0.0.4."""
     form = negotiate(accept, open_metrics=False)
-    assert form.dialect is TEXT
-    assert form.content_type.startswith(PLAIN)
+    is_protobuf = ANSWERS[accept].startswith(DELIMITED)
+    assert form.dialect is (None if is_protobuf else TEXT)
+    assert form.content_type.startswith(DELIMITED if is_protobuf else PLAIN)
 
 
 def test_prometheus_is_told_the_escaping_that_it_asked_for() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from collector.errors import Reason, Untranslatable
@@ -9,7 +11,7 @@ from collector.exposition.negotiate import OPEN_METRICS_FORMAT as OPEN_METRICS
 from collector.exposition.negotiate import TEXT_FORMAT as TEXT
 from collector.exposition.page import Page
 from collector.model import Merge, Series, Target, Type
-from collector.reading import HistogramReading, Readings
+from collector.reading import Exemplar, HistogramReading, Readings, SummaryReading
 from collector.settings import Endpoint, Prometheus
 
 Labels = tuple[tuple[str, str], ...]
@@ -198,6 +200,40 @@ def test_a_family_keeps_its_type_while_it_lives() -> None:
     onto.remove(0)
     onto.add(0, counter)
     assert b"# TYPE x_total counter\n" in onto.render(numbers(1), TEXT)
+
+
+def test_a_summary_has_quantiles_sum_and_count() -> None:
+    """Its quantiles stand behind its labels; it writes under two names besides its own."""
+    onto = page()
+    onto.add(0, Series("s", Type.SUMMARY, (("job", "a"),)))
+    readings = Readings([0.0], {}, summaries={0: SummaryReading([(0.5, 1.5), (0.99, 2e6)], 4, 4.5)})
+    assert onto.render(readings, TEXT).decode() == (
+        "# HELP s \n# TYPE s summary\n"
+        's{job="a",quantile="0.5"} 1.5\ns{job="a",quantile="0.99"} 2e+06\n'
+        's_sum{job="a"} 4.5\ns_count{job="a"} 4\n'
+    )
+    assert 's{job="a",quantile="0.99"} 2e+06\ns_sum' in onto.render(readings, OPEN_METRICS).decode()
+    assert refusal(onto, gauge("s_count")) is Reason.NAME_COLLISION
+    onto.add(1, gauge("s_bucket"))
+
+
+def test_exemplars_stand_behind_counters_and_buckets_in_open_metrics() -> None:
+    """The newest in each; the text format has no place for them."""
+    onto, readings = filled(open_metrics=True)
+    exemplars = {
+        0: [Exemplar(1.0, 10**9, "a1", ""), Exemplar(2.5, 2 * 10**9, "a2", "b2")],
+        1: [Exemplar(0.1, 1, "a1", ""), Exemplar(0.05, 2, "a3", ""), Exemplar(1e9, 3, "", "b4")],
+    }
+    plain = onto.render(readings, TEXT)
+    readings = replace(readings, exemplars=exemplars)
+    assert onto.render(readings, TEXT) == plain
+    lines = onto.render(readings, OPEN_METRICS).decode().split("\n")
+    found = [line.split(" ", 1)[1] for line in lines if " # {" in line]
+    assert found == [
+        '1 # {trace_id="a3"} 0.05 2e-09',
+        '2345678 # {span_id="b4"} 1e+09 3e-09',
+        '1.234567e+06 # {trace_id="a2",span_id="b2"} 2.5 2.0',
+    ]
 
 
 @pytest.mark.parametrize("suffix", ["_bucket", "_count", "_sum"])

@@ -15,7 +15,7 @@ from collector.exposition.names import Translator
 from collector.exposition.negotiate import OPEN_METRICS_FORMAT, TEXT_FORMAT
 from collector.exposition.page import Page
 from collector.model import Kind, Scope, Series, Stream, Temporality, Type
-from collector.reading import HistogramReading, Readings
+from collector.reading import HistogramReading, Readings, SummaryReading
 from collector.settings import Endpoint, Prometheus
 
 if TYPE_CHECKING:
@@ -68,13 +68,26 @@ def reading(pairs: list[tuple[float, int]], total: float) -> HistogramReading:
     return HistogramReading(bounds, cumulated, (cumulated or [0])[-1] + 1, total)
 
 
+def summary(pairs: list[tuple[float, int]], total: float) -> SummaryReading:
+    """Return a summary whose quantiles hold what a histogram's bounds do."""
+    values = sorted(bound for bound, _ in pairs)
+    return SummaryReading([(at / 8, value) for at, value in enumerate(values)], 9, total)
+
+
 def expected(shown: dict[int, Series], readings: Readings) -> set[Sample]:
     """Return the samples of all series, as a parser should give them."""
     found: set[Sample] = set()
     for number, series in shown.items():
         labels = frozenset(series.labels)
-        if series.type is not Type.HISTOGRAM:
+        if series.type not in {Type.HISTOGRAM, Type.SUMMARY}:
             found.add((series.family, labels, readings.numbers[number]))
+            continue
+        if series.type is Type.SUMMARY:
+            told = readings.summaries[number]
+            for at, value in told.quantiles:
+                found.add((series.family, labels | {("quantile", str(at))}, value))
+            found.add((f"{series.family}_count", labels, told.count))
+            found.add((f"{series.family}_sum", labels, told.sum))
             continue
         one = readings.histograms[number]
         for bound, count in zip((*one.bounds, math.inf), (*one.cumulated, one.count)):
@@ -89,8 +102,8 @@ def parsed(families: Iterable[Metric]) -> set[Sample]:
     found: set[Sample] = set()
     for family in families:
         for name, labels, value, *_ in family.samples:
-            bucket = family.type == "histogram" and "le" in labels
-            pairs = {**labels, "le": str(float(labels["le"]))} if bucket else labels
+            own = {"histogram": "le", "summary": "quantile"}.get(family.type, "")
+            pairs = {**labels, own: str(float(labels[own]))} if own in labels else labels
             if name != "target_info":
                 found.add((name, frozenset(pairs.items()), value))
     return found
@@ -111,6 +124,7 @@ def test_both_formats_read_back(drawn: list[tuple[Stream, float, list[tuple[floa
     readings = Readings(
         [value for _, value, _ in drawn],
         {n: reading(drawn[n][2], 0.5) for n in shown if shown[n].type is Type.HISTOGRAM},
+        summaries={n: summary(drawn[n][2], 0.5) for n in shown if shown[n].type is Type.SUMMARY},
     )
     text = page.render(readings, TEXT_FORMAT).decode()
     found = parsed(text_string_to_metric_families(text))

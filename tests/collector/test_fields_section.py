@@ -63,6 +63,44 @@ def test_an_endpoint_is_host_and_port(written: str, expected: Endpoint | None) -
         assert mistakes(file)[0].startswith("config.yaml:1: at: ")
 
 
+SCALARS: list[tuple[str, Any]] = [
+    ("text", "text"),
+    ('"5"', "5"),
+    ("5", 5),
+    ("0x1F", 31),
+    ("-1_000", -1000),
+    ("1_0.5", 10.5),
+    ("-.inf", float("-inf")),
+    ("false", False),
+    ("~", None),
+    ("9223372036854775807", 2**63 - 1),
+]
+
+
+@pytest.mark.parametrize(("written", "expected"), SCALARS)
+def test_a_scalar_has_the_type_that_it_is_written_in(written: str, expected: object) -> None:
+    """Where any type is allowed, quotes tell text from numbers."""
+    file = opened(f"at: {written}\n")
+    found = file.root.scalar("at")
+    file.close()
+    assert (found, type(found)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize("written", ["[a]", "{a: b}", "9223372036854775808", "2024-01-02"])
+def test_what_is_no_scalar_is_refused(written: str) -> None:
+    """Lists, maps, dates, and numbers beyond 64 bits."""
+    file = opened(f"at: {written}\n")
+    assert file.root.scalar("at") is None
+    assert mistakes(file)[0].startswith("config.yaml:1: at: expects text, a number, true or false")
+
+
+def test_a_list_of_texts_is_told_from_a_list_of_maps() -> None:
+    """By its first item; asking does not count as reading."""
+    root = opened("{texts: [a, b: c], maps: [b: c], none: [], other: a}").root
+    assert root.begins_with_text("texts")
+    assert not any(map(root.begins_with_text, ("maps", "none", "other", "absent")))
+
+
 def test_a_key_that_is_absent_has_its_default() -> None:
     """An empty file reads as all defaults, and is no mistake by itself."""
     root = opened("").root
@@ -72,6 +110,7 @@ def test_a_key_that_is_absent_has_its_default() -> None:
     assert root.seconds("a", 1.5) == 1.5
     assert root.words("a") == ()
     assert root.pairs("a") == {}
+    assert root.scalar("a") is None
     assert root.choice("a", ("x", "y"), "y") == "y"
     assert root.section("a").section("b").text("c") == ""
     assert root.sections("a") == []

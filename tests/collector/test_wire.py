@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import struct
 from collections import Counter
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
@@ -18,6 +20,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 from collector.errors import Malformed, Reason
 from collector.model import Kind, Scope, Temporality, Typed
+from collector.reading import Grid
 from collector.wire.otlp_json import to_protobuf
 from collector.wire.reader import Reader
 from collector.wire.values import any_value
@@ -26,13 +29,23 @@ from tests.collector.otlp import CUMULATIVE, DELTA, START, WORKER, Request, labe
 if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-    from collector.wire.shape import Column
+    from collector.wire.column import Column
 
 Reading = tuple[Any, ...]
 
 texts = st.text(max_size=6)
 eight_bytes = st.integers(0, 2**64 - 1)
+varints = st.sampled_from([0, 1, 127, 128, 2**14, 2**35, 2**53, 2**56 - 1, 2**56, 2**64 - 1])
 doubles = st.floats(width=64)
+
+
+def ids(size: int) -> st.SearchStrategy[bytes]:
+    """Ids of a trace or span: right, absent, zero, of a wrong length."""
+    return st.one_of(
+        st.binary(min_size=size, max_size=size), st.sampled_from([b"", bytes(size), b"short"])
+    )
+
+
 attribute_sets = st.dictionaries(st.sampled_from("abcd"), texts, max_size=3)
 
 
@@ -74,10 +87,12 @@ def decoded(body: bytes) -> Counter[Reading]:
 def points(metric: Metric) -> list[Reading]:
     """The points of a decoded metric, as far as this collector reads them."""
     kind = metric.WhichOneof("data")
-    if kind not in {"gauge", "sum", "histogram"}:
+    if kind is None:
         return []
     data = getattr(metric, kind)
-    temporality = 0 if kind == "gauge" else data.aggregation_temporality
+    temporality = {"gauge": 0, "summary": CUMULATIVE}.get(kind)
+    if temporality is None:
+        temporality = data.aggregation_temporality
     if kind != "gauge" and temporality not in {1, 2}:
         return []
     result = []
@@ -88,20 +103,61 @@ def points(metric: Metric) -> list[Reading]:
         what = (kind, temporality, kind == "sum" and data.is_monotonic, keys)
         when = (point.start_time_unix_nano if temporality else 0, point.time_unix_nano)
         stale = bool(point.flags & 1)
-        if kind == "histogram":
-            bounds, buckets = tuple(point.explicit_bounds), tuple(point.bucket_counts)
-            if not bounds and not buckets:
-                buckets = (point.count,)
-            rising = all(a < b for a, b in zip(bounds, bounds[1:]))
-            if len(buckets) != len(bounds) + 1 or not rising or not all(map(math.isfinite, bounds)):
+        if kind in DISTRIBUTIONS:
+            told = DISTRIBUTIONS[kind](point)
+            if told is None:
                 continue
-            numbers: tuple[Any, ...] = (bits(point.sum), point.count, buckets, bounds)
+            numbers: tuple[Any, ...] = (bits(point.sum), point.count, *told)
         elif point.WhichOneof("value") == "as_double":
             numbers = (bits(point.as_double),)
         else:
             numbers = (point.as_int,)
         result.append((*what, *when, stale, *numbers))
     return result
+
+
+def explicit(point: Any) -> tuple[Any, ...] | None:
+    """Buckets and bounds of a decoded histogram; None where they make no sense."""
+    bounds, buckets = tuple(point.explicit_bounds), tuple(point.bucket_counts)
+    if not bounds and not buckets:
+        buckets = (point.count,)
+    rising = all(a < b for a, b in zip(bounds, bounds[1:]))
+    if len(buckets) != len(bounds) + 1 or not rising or not all(map(math.isfinite, bounds)):
+        return None
+    return buckets, bounds
+
+
+def exponential(point: Any) -> tuple[Any, ...] | None:
+    """Buckets of a decoded exponential histogram, and the grid that they are on."""
+    sides = point.positive, point.negative
+    counts = [count for side in sides for count in side.bucket_counts]
+    grid = Grid(
+        point.scale,
+        point.zero_threshold,
+        *(range(side.offset, side.offset + len(side.bucket_counts)) for side in sides),
+    )
+    steps = Fraction(2) ** max(-5, min(point.scale, 21))
+    sound = -4 <= point.scale <= 20 and 0 <= point.zero_threshold < math.inf
+    for side in (grid.positive, grid.negative):
+        sound &= not side or (-1075 * steps - 1 <= side.start and side.stop <= 1024 * steps)
+    if not sound or any(count >= 2**56 for count in counts):
+        return None
+    return (point.zero_count, *counts), grid
+
+
+def summary(point: Any) -> tuple[Any, ...] | None:
+    """Values at quantiles of a decoded summary."""
+    values = {pair.quantile: bits(pair.value) for pair in point.quantile_values}
+    if len(values) < len(point.quantile_values) or not all(0 <= at <= 1 for at in values):
+        return None
+    return tuple(values[at] for at in sorted(values)), tuple(sorted(values))
+
+
+DISTRIBUTIONS = {
+    "histogram": explicit,
+    "exponential_histogram": exponential,
+    "summary": summary,
+}
 
 
 def bits(value: float) -> bytes:
@@ -114,6 +170,8 @@ KINDS = {
     Kind.COUNTER: ("sum", True),
     Kind.UPDOWN: ("sum", False),
     Kind.HISTOGRAM: ("histogram", False),
+    Kind.EXPONENTIAL: ("exponential_histogram", False),
+    Kind.SUMMARY: ("summary", False),
 }
 
 
@@ -132,18 +190,30 @@ def learnt(reader: Reader, body: bytes) -> Counter[Reading]:
                 start = int(reading.starts[at]) or point.start
                 what = (kind, head.temporality.value, monotonic, point.attributes)
                 when = (start, int(reading.times[at]))
-                if reading.counts is not None and reading.buckets is not None:
-                    counts = reading.buckets[at].view("u8").tolist()
+                if reading.counts is not None:
                     count = int(reading.counts[at].view("u8"))
-                    numbers: tuple[Any, ...] = (
-                        bits(reading.values[at]), count, tuple(counts), column.bounds
-                    )  # fmt: skip
-                elif column.is_double:
+                    told = told_of(reading, at)
+                    numbers: tuple[Any, ...] = (bits(reading.values[at]), count, *told)
+                elif column.layout.is_double:
                     numbers = (bits(reading.values[at]),)
                 else:
                     numbers = (int(reading.values[at]),)
-                found[(*around, *what, *when, point.stale, *numbers)] += 1
+                key = (*around, *what, *when, point.stale, *numbers)
+                found[key] += 1
     return found
+
+
+def told_of(reading: Any, at: int) -> tuple[Any, ...]:
+    """How the values of a distribution lie, in the oracle's form."""
+    if reading.quantiles is not None:
+        return tuple(map(bits, reading.quantiles[at].tolist())), reading.bounds
+    counts = tuple(reading.buckets[at].view("u8").tolist())
+    if reading.grids is None:
+        return counts, reading.bounds
+    grid = reading.grids[at]
+    used = 1 + len(grid.positive) + len(grid.negative)
+    assert not any(counts[used:])
+    return counts[:used], grid
 
 
 @st.composite
@@ -153,14 +223,14 @@ def metrics(draw: st.DrawFn) -> Request:
     for _ in range(draw(st.integers(0, 4))):
         resource = {"service.name": draw(st.sampled_from(["x", "y"]))}
         metric = request.metric(draw(texts), resource, unit=draw(texts), description=draw(texts))
-        kind = draw(st.sampled_from(["gauge", "sum", "histogram", "summary", "nothing"]))
+        kind = draw(st.sampled_from(["gauge", "sum", *DISTRIBUTIONS, "nothing"]))
         if kind == "nothing":
             continue
         data = getattr(metric, kind)
         data.SetInParent()
         if kind == "sum":
             data.is_monotonic = draw(st.booleans())
-        if kind in {"sum", "histogram"}:
+        if kind not in {"gauge", "summary"}:
             data.aggregation_temporality = draw(st.sampled_from([0, CUMULATIVE, DELTA]))
         for _ in range(draw(st.integers(0, 3))):
             point = data.data_points.add(attributes=labels(draw(attribute_sets)))
@@ -173,16 +243,27 @@ def fill(draw: st.DrawFn, point: Any, kind: str) -> None:
     point.start_time_unix_nano = draw(st.sampled_from([0, START, START + 1]))
     point.time_unix_nano = draw(eight_bytes)
     point.flags = draw(st.sampled_from([0, 0, 0, 1, 2]))
+    if kind in DISTRIBUTIONS:
+        point.count = draw(eight_bytes)
+        if kind == "summary" or draw(st.booleans()):
+            point.sum = draw(doubles)
     if kind == "histogram":
         bounds = draw(st.lists(doubles, max_size=3))
         point.explicit_bounds.extend(sorted(bounds) if draw(st.booleans()) else bounds)
         point.bucket_counts.extend(draw(eight_bytes) for _ in range(len(bounds) + 1))
-        point.count = draw(eight_bytes)
-        if draw(st.booleans()):
-            point.sum = draw(doubles)
-            point.min = draw(doubles)
-        if draw(st.booleans()):
-            point.exemplars.add(as_double=draw(doubles), trace_id=b"0123456789abcdef")
+    elif kind == "exponential_histogram":
+        point.scale = draw(st.integers(-5, 21))
+        point.zero_count = draw(eight_bytes)
+        point.zero_threshold = draw(st.sampled_from([0.0, 0.0, 1e-9, -1.0, math.inf]))
+        for side in (point.positive, point.negative):
+            side.offset = draw(st.sampled_from([0, -3, 5, 2**31 - 9, -(2**31)]))
+            side.bucket_counts.extend(draw(st.lists(varints, max_size=5)))
+    elif kind == "summary":
+        for quantile in draw(st.lists(st.sampled_from([0.0, 0.5, 0.99, 1.0, 2.0]), max_size=3)):
+            point.quantile_values.add(quantile=quantile, value=draw(doubles))
+    if "histogram" in kind and draw(st.booleans()):
+        point.min = draw(doubles)
+        point.exemplars.add(as_double=draw(doubles), trace_id=b"0123456789abcdef")
     elif kind in {"gauge", "sum"} and draw(st.booleans()):
         point.as_double = draw(doubles)
     elif kind in {"gauge", "sum"}:
@@ -195,11 +276,13 @@ def numbers_of(columns: list[Column], cells: Any) -> Counter[Reading]:
     for column in columns:
         reading = column.read(cells)
         for at, point in enumerate(column.points):
-            rest = [one[at].tobytes() for one in reading if one is not None]
-            found[(point, column.bounds, column.is_double, *rest)] += 1
+            rest = [one[at].tobytes() for one in reading if isinstance(one, np.ndarray)]
+            key = (point, column.layout, *rest)
+            found[key] += 1
     return found
 
 
+EXEMPLARY = Reader(exemplars=True)
 READER = Reader()
 """One reader for all examples: a shape learnt from one must never spoil another."""
 
@@ -298,6 +381,85 @@ def test_a_second_export_is_matched_and_not_learnt() -> None:
     assert (reader.learnt, reader.matched) == (2, 2)
     reader.read(export(7, 2), 0)
     assert (reader.learnt, reader.matched) == (3, 3)
+
+
+def exponential_body(*counts: int) -> bytes:
+    """A request with one exponential histogram that has these positive buckets."""
+    request = Request()
+    data = request.metric("e").exponential_histogram
+    data.aggregation_temporality = CUMULATIVE
+    point = data.data_points.add(count=1, scale=3)
+    point.positive.bucket_counts.extend(counts)
+    return request.bytes()
+
+
+def test_the_counts_of_exponential_buckets_are_cells_while_they_keep_their_length() -> None:
+    """What fits the same bytes is matched; of shapes of other sizes the last is kept."""
+    reader = Reader()
+    for counts in ((1, 200, 3), (127, 2**14 - 1, 0), (7, 128, 9)):
+        body = exponential_body(*counts)
+        assert learnt(reader, body) == decoded(body)
+    assert (reader.learnt, reader.matched) == (1, 2)
+    for others in ((200, 1, 3), (1, 2, 3), (1, 2, 300), (1, 2, 3, 4)):
+        body = exponential_body(*others)
+        assert learnt(reader, body) == decoded(body)
+        assert reader.shapes == 1
+    assert reader.learnt == 5
+
+
+@given(st.lists(varints, min_size=1, max_size=20), st.data())
+@settings(max_examples=200, deadline=None)
+def test_mutated_varints_are_read_as_decoded(counts: list[int], data: st.DataObject) -> None:
+    """Whatever bytes stand in the place of buckets, after they were learnt and also before."""
+    body = bytearray(exponential_body(*counts))
+    READER.read(bytes(body), 0)
+    at = data.draw(st.integers(len(body) - 12 - len(counts), len(body) - 1))
+    body[at] = data.draw(st.integers(0, 255))
+    try:
+        expected = decoded(bytes(body))
+    except DecodeError:
+        with pytest.raises(Malformed):
+            READER.read(bytes(body), 0)
+    else:
+        assert learnt(READER, bytes(body)) == expected
+        assert learnt(Reader(), bytes(body)) == expected
+
+
+@given(st.lists(st.tuples(doubles, st.booleans(), eight_bytes, ids(16), ids(8)), max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_exemplars_are_read_where_they_are_asked_for(
+    drawn: list[tuple[float, bool, int, bytes, bytes]],
+) -> None:
+    """Value, time and ids, the second time through the shape; nobody else's reading changes."""
+    request = Request().counter("c", {"k": "v"}, 1)
+    point = request.message.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points[0]
+    expected = []
+    for value, whole, time, trace, span in drawn:
+        exemplar = point.exemplars.add(time_unix_nano=time, trace_id=trace, span_id=span)
+        exemplar.filtered_attributes.extend(labels({"tenant_id": "acme"}))
+        if whole:
+            exemplar.as_int = time >> 1
+        else:
+            exemplar.as_double = value
+        number = float(time >> 1) if whole else value
+        trace_id, span_id = (
+            id_.hex() if len(id_) == size and any(id_) else ""
+            for id_, size in ((trace, 16), (span, 8))
+        )
+        expected.append((bits(number), time, trace_id, span_id))
+    body = request.bytes()
+    for _ in range(2):
+        (part,) = EXEMPLARY.read(body, 0).parts
+        found = [
+            (bits(exemplar.value), *exemplar[1:])
+            for column in part.shape.columns
+            if column.layout.is_exemplar
+            for exemplar in column.exemplars(part.cells)
+        ]
+        assert sorted(found) == sorted(expected)
+        assert part.shape.points == 1
+    (part,) = READER.read(body, 0).parts
+    assert not any(column.layout.is_exemplar for column in part.shape.columns)
 
 
 def test_forgotten_shapes_are_learnt_again() -> None:
@@ -405,7 +567,7 @@ def test_attribute_values_have_the_collectors_text(message: AnyValue, expected: 
 
 def test_an_int_and_its_text_are_two_streams() -> None:
     """`5` and `"5"` are equal labels in the end, but two identities before."""
-    assert Typed("int", "5") != "5"
+    assert Typed("int", "5") != "5"  # type: ignore[comparison-overlap]
     assert hash((("k", Typed("int", "1")),)) != hash((("k", "1"),))
 
 

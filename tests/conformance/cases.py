@@ -10,6 +10,7 @@ not know how an engine is run, nor how a text is judged.
     N.after_seconds               how far the clock moves before stage N
     N.expected.prom               the exposition after stage N, in text format 0.0.4
     N.expected.openmetrics.prom   the same in OpenMetrics; absent: not asked for
+    N.expected.protobuf.prom      the same in delimited protobuf, as text; absent: not asked for
     expected.error                instead of stages: how config.yaml is refused
 
 Where the OpenTelemetry Collector differs there is `N.expected.otelcol.prom` or
@@ -38,10 +39,11 @@ class Dialect(enum.Enum):
 
 
 class Form(enum.Enum):
-    """A text format of the exposition; the value is the part of a file's name that says so."""
+    """A format of the exposition; the value is the part of a file's name that says so."""
 
     TEXT = ""
     OPENMETRICS = ".openmetrics"
+    PROTOBUF = ".protobuf"
 
 
 @dataclass(frozen=True)

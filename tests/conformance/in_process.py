@@ -13,7 +13,7 @@ from collector import errors, plan
 from collector.engine import Engine
 from collector.exposition.negotiate import negotiate
 from tests.conformance.cases import Case, Dialect, Form, Request
-from tests.conformance.served import ACCEPT
+from tests.conformance.served import ACCEPT, protobuf_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,8 @@ class Pipeline:
     def scrape(self, form: Form) -> str:
         self._engine.tick(self._now)
         offered = self._plan.prometheus.enable_open_metrics
-        return self._engine.scrape(negotiate(ACCEPT[form], open_metrics=offered)).decode()
+        page = self._engine.scrape(negotiate(ACCEPT[form], open_metrics=offered))
+        return protobuf_text(page) if form is Form.PROTOBUF else page.decode()
 
 
 class InProcess:

@@ -17,7 +17,10 @@ from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
+from google.protobuf import text_format
+
 from tests.conformance.cases import ROOT, Form, Request
+from tests.support.prometheus_pb import families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +32,9 @@ PATIENCE_SECONDS = 10.0
 ACCEPT = {
     Form.TEXT: "text/plain;version=0.0.4",
     Form.OPENMETRICS: "application/openmetrics-text;version=1.0.0",
+    Form.PROTOBUF: (
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+    ),
 }
 MARK = "conformance_mark"
 
@@ -80,6 +86,8 @@ class Served:
 
     def scrape(self, form: Form) -> str:
         """The exposition without the lines of the mark."""
+        if form is Form.PROTOBUF:
+            return protobuf_text(self._fetch(form))
         lines = self._get(form).splitlines(keepends=True)
         return "".join(line for line in lines if MARK not in line)
 
@@ -90,10 +98,19 @@ class Served:
             return connection.getresponse().status
 
     def _get(self, form: Form) -> str:
+        return self._fetch(form).decode()
+
+    def _fetch(self, form: Form) -> bytes:
         port = self._ports.prometheus
         with closing(HTTPConnection("127.0.0.1", port, PATIENCE_SECONDS)) as connection:
             connection.request("GET", "/metrics", headers={"Accept": ACCEPT[form]})
-            return connection.getresponse().read().decode()
+            return connection.getresponse().read()
+
+
+def protobuf_text(page: bytes) -> str:
+    """A page of protobuf as text, without the mark."""
+    told = [family for family in families(page) if MARK not in family.name]
+    return "".join(text_format.MessageToString(family) for family in told)
 
 
 def _mark(number: int) -> Request:

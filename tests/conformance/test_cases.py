@@ -16,7 +16,7 @@ ENGINES = all_engines(os.environ.get("OTELCOL", ""))
 FILES = re.compile(
     r"why\.md|config\.yaml|expected(\.otelcol)?\.error"
     r"|\d+\.(request\.(json|pb)|after_seconds|expected\.status)"
-    r"|\d+\.expected(\.otelcol(-\d)?)?(\.openmetrics)?\.prom"
+    r"|\d+\.expected(\.otelcol(-\d)?)?(\.openmetrics|\.protobuf)?\.prom"
 )
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

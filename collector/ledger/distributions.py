@@ -1,0 +1,138 @@
+"""Distributions: many values told by their count, their sum and how they lie.
+
+Of cumulative ones each life's reading with the largest count stands, increments are added; how the
+values lie goes with the count and is written by the subclasses, one for each way to tell it.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+from collector.ledger.book import BIN, Book
+from collector.ledger.deltas import Intervals
+from collector.ledger.lives import Lives
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from collector.reading import Reading
+
+Chosen: TypeAlias = "slice | NDArray[np.intp]"
+"""Which points of a reading."""
+
+
+class Totals(NamedTuple):
+    """What a book adds up to."""
+
+    rows: NDArray[np.intp]
+    """Rows that say something."""
+    places: NDArray[np.intp]
+    """Of each row, which of the series it is of."""
+    series: list[int]
+    counts: list[int]
+    sums: list[float]
+
+
+class Distributions(Lives):
+    """One row per source and life; `base` is what the row took over from lives that are closed."""
+
+    columns = (*Book.columns, "counts", "sums", "base_counts", "base_sums", "times")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = np.zeros(1, np.int64)
+        self.sums = np.zeros(1, np.float64)
+        self.base_counts = np.zeros(1, np.int64)
+        self.base_sums = np.zeros(1, np.float64)
+        self.times = np.zeros(1, np.uint64)
+        """Time of the newest reading, nanoseconds; kept where the start is unknown."""
+        self._intervals = Intervals()
+
+    @abstractmethod
+    def _put(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:
+        """Let the chosen points of a reading stand in these rows, of which none is there twice."""
+
+    @abstractmethod
+    def _add(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:
+        """Add the chosen points of a reading to these rows."""
+
+    def record(self, rows: NDArray[np.intp], reading: Reading, *, unique: bool) -> None:
+        """Take cumulative readings of lives whose start is known."""
+        counts = counts_of(reading)
+        if unique:
+            grown = counts >= self.counts[rows]
+            if grown.all():
+                self._stand(rows, reading, slice(None))
+            else:
+                self._stand(rows[grown], reading, np.flatnonzero(grown))
+        else:
+            for index, row in enumerate(rows.tolist()):
+                if counts[index] >= self.counts[row]:
+                    self._stand(rows[index : index + 1], reading, slice(index, index + 1))
+        self.present[rows] = True
+
+    def record_unknown(self, rows: NDArray[np.intp], reading: Reading) -> None:
+        """Take cumulative readings of sources that do not tell their start; see `Totals`."""
+        counts = counts_of(reading)
+        for index, (row, time) in enumerate(zip(rows.tolist(), reading.times.tolist())):
+            newest = int(self.times[row])
+            fell = counts[index] < self.counts[row]
+            if row == BIN or time < newest or (time == newest and fell):
+                continue
+            if fell:
+                self.carry(row, row)
+            self._stand(rows[index : index + 1], reading, slice(index, index + 1))
+            self.times[row] = time
+            self.present[row] = True
+
+    def record_deltas(self, rows: NDArray[np.intp], reading: Reading) -> int:
+        """Add increments; return how many were refused as too late."""
+        fresh, late = self._intervals.choose(
+            rows.tolist(), reading.starts.tolist(), reading.times.tolist()
+        )
+        chosen = np.array(fresh, np.intp)
+        added = rows[chosen]
+        np.add.at(self.counts, added, counts_of(reading)[chosen])
+        np.add.at(self.sums, added, reading.values[chosen])
+        self._add(added, reading, chosen)
+        self.present[added] = True
+        return late
+
+    def _stand(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:
+        self.counts[rows] = counts_of(reading)[chosen]
+        self.sums[rows] = reading.values[chosen]
+        self._put(rows, reading, chosen)
+
+    def carry(self, old: int, new: int) -> None:
+        """Make the life in row `old` part of the base of row `new`, and start `old` at 0."""
+        self.base_counts[new] += self.counts[old]
+        self.base_sums[new] += self.sums[old]
+        self.counts[old] = 0
+        self.sums[old] = 0
+        if old != new:
+            self.base_counts[new] += self.base_counts[old]
+            self.base_sums[new] += self.base_sums[old]
+
+    def close(self, row: int) -> None:
+        """Give a row back, and what was remembered of it."""
+        super().close(row)
+        self._intervals.drop(row)
+
+    def totals(self) -> Totals:
+        """Add up counts and sums by series."""
+        rows = self.spoken()
+        series, places = np.unique(self.series[rows], return_inverse=True)
+        counts = np.zeros(len(series), np.int64)
+        np.add.at(counts, places, self.counts[rows] + self.base_counts[rows])
+        sums = np.bincount(places, self.sums[rows] + self.base_sums[rows], len(series))
+        return Totals(rows, places, series.tolist(), counts.tolist(), sums.tolist())
+
+
+def counts_of(reading: Reading) -> NDArray[np.int64]:
+    """Return the counts that every distribution has."""
+    if reading.counts is None:
+        raise TypeError("a reading of numbers is no distribution")
+    return reading.counts

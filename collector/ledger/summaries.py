@@ -1,0 +1,64 @@
+"""Summaries: count and sum as of all distributions, and what each source told of its quantiles.
+
+Quantiles of several sources cannot be made one: no arithmetic on them is true. So a series has some
+only while one source alone feeds it, and then those of the source's newest life.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collector.ledger.book import BIN
+from collector.ledger.distributions import Chosen, Distributions
+from collector.reading import SummaryReading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from collector.reading import Reading
+
+
+class Summaries(Distributions):
+    """One row per source and life; summaries are always cumulative."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[int, tuple[tuple[float, ...], NDArray[np.float64]]] = {}
+        """The quantiles of each row, and their values."""
+
+    def _put(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:
+        if reading.quantiles is None:
+            raise TypeError("a reading without quantiles is no summary")
+        for row, values in zip(rows.tolist(), reading.quantiles[chosen]):
+            if row != BIN:
+                self._told[row] = reading.bounds, values.copy()
+
+    def _add(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:  # noqa: ARG002
+        raise TypeError("quantiles cannot be added")
+
+    def carry(self, old: int, new: int) -> None:
+        """Make the life in row `old` part of the base of row `new`, and start `old` at 0."""
+        super().carry(old, new)
+        self._told.pop(old, None)
+
+    def close(self, row: int) -> None:
+        """Give a row back, and what was remembered of it."""
+        super().close(row)
+        self._told.pop(row, None)
+
+    def by_series(self) -> Iterator[tuple[int, SummaryReading]]:
+        """Yield what each series reads."""
+        rows, places, series, counts, sums = self.totals()
+        fed: list[list[int]] = [[] for _ in series]
+        for row, place in zip(rows.tolist(), places.tolist()):
+            fed[place].append(row)
+        for number, count, total, own in zip(series, counts, sums, fed):
+            quantiles: list[tuple[float, float]] = []
+            if len({int(self.sources[row]) for row in own}) == 1:
+                newest = max(own, key=lambda row: int(self.starts[row]))
+                at, values = self._told[newest]
+                quantiles = list(zip(at, values.tolist()))
+            yield number, SummaryReading(quantiles, count, total)
