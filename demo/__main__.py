@@ -7,6 +7,7 @@ and is held to account; exit code 0 only if the account balances.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -45,8 +46,11 @@ class Interrupts:
         """Whether there were more than are tolerated now."""
         return self.count > self.tolerated
 
-    def _interrupt(self, *_: object) -> None:
+    def _interrupt(self, number: int, _: object) -> None:
         self.count += 1
+        if number == signal.SIGHUP:  # the terminal is gone, and with it whoever would wait
+            self.tolerated = 0
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> int:
@@ -58,25 +62,33 @@ def main() -> int:
     seconds = parser.parse_args().seconds
     interrupts = Interrupts()
     directory = Path(tempfile.mkdtemp(prefix="portless-demo-"))
+    code = INTERRUPTED
+    try:
+        code = _shown(directory, seconds, interrupts)
+    finally:
+        if code != FAILED:
+            shutil.rmtree(directory)
+    return code
+
+
+def _shown(directory: Path, seconds: float, interrupts: Interrupts) -> int:
+    """Run everything before somebody's eyes; the exit code."""
     shown = view()
+    code = FAILED
     try:
         with shown.shown():
             account = _run(directory, seconds, interrupts, shown)
     except (Interrupted, Ended) as ended:
         if interrupts.too_many():  # Ctrl-C in a terminal may have ended a part before us
             shown.say("Interrupted; everything has been ended.")
-            code = INTERRUPTED
-        else:
-            shown.say(f"{ended}. Everything else has been ended, too. Its last lines:")
-            shown.say(str(getattr(ended, "tail", "")))
-            code = FAILED
+            return INTERRUPTED
+        shown.say(f"{ended}. Everything else has been ended, too. Its last lines:")
+        shown.say(str(getattr(ended, "tail", "")))
     else:
         shown.account(account)
         code = OK if account.balances else FAILED
     if code == FAILED:
         shown.say(f"Logs: {directory}")
-    else:
-        shutil.rmtree(directory)
     return code
 
 
@@ -93,7 +105,8 @@ def _run(directory: Path, seconds: float, interrupts: Interrupts, shown: View) -
         system.stop_publishing()
         watch.rest()
         shown.step("workers end and say their last word")
-        system.stop_workers()
+        for name in system.stop_workers():
+            shown.say(f"  {name} did not end by itself and was killed; its numbers were out before")
         account = watch.account()
         shown.step("collector and PostgreSQL end")
     return account

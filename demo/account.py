@@ -63,6 +63,8 @@ class Account:
     tasks: Mapping[tuple[str, str], Line]
     """By task and outcome."""
     others: tuple[Line, ...]
+    processes: int
+    """How many processes of workers were searched for sockets."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -73,7 +75,7 @@ class Account:
     def balances(self) -> bool:
         """Whether all lines do; where nothing happened nothing is proven."""
         happened = any(line.expected for line in self.tasks.values())
-        return happened and all(line.balances for line in self.lines)
+        return happened and self.processes > 0 and all(line.balances for line in self.lines)
 
 
 def exposed(page: Page) -> Books:
@@ -93,8 +95,11 @@ def exposed(page: Page) -> Books:
     )
 
 
-def draw_up(recorded: Books, found: Books, listening: int, leaks: int) -> Account:
-    """Compare; sockets that listened and tenants that got out are expected to be none."""
+def draw_up(recorded: Books, found: Books, processes: int, listening: int, leaks: int) -> Account:
+    """Compare; sockets that listened and tenants that got out are expected to be none.
+
+    `processes` is how many processes of workers were searched for sockets, at most at a time.
+    """
     keys = sorted(
         {*recorded.outcomes, *found.outcomes}, key=lambda key: (key[0], OUTCOMES.index(key[1]))
     )
@@ -108,10 +113,10 @@ def draw_up(recorded: Books, found: Books, listening: int, leaks: int) -> Accoun
         Line("shop_llm_tokens_total, over all tenants", recorded.tokens, found.tokens),
         Line("shop_conversion_delay_seconds_count, likewise", recorded.delays, found.delays),
         Line("shop_conversion_delay_seconds_sum", recorded.delay_seconds, found.delay_seconds),
-        Line("sockets on which a worker listened", 0, listening),
+        Line(f"sockets on which one of {processes} worker processes listened", 0, listening),
         Line("tenants named behind the collector", 0, leaks),
     )
-    return Account(tasks, others)
+    return Account(tasks, others, processes)
 
 
 def leaks(tenants: Iterable[str], *texts: str) -> list[str]:

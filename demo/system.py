@@ -104,9 +104,13 @@ class System:
             self._children.stop([self._publisher])
             self._publisher = None
 
-    def stop_workers(self) -> None:
-        """End them the warm way: each tells the collector its last numbers."""
-        self._children.stop(self.workers)
+    def stop_workers(self) -> list[str]:
+        """End them the warm way: each tells the collector its last numbers.
+
+        Returns the names of those that had to be killed. A stock prefork worker may wait for ever,
+        now and then, for a lock that one of its pool processes had when it was killed.
+        """
+        return [child.name for child in self._children.stop(self.workers)]
 
     def check(self) -> None:
         """Raise Ended if a part of the system is gone, Interrupted if nobody wants it."""

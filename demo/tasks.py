@@ -20,6 +20,9 @@ from demo import books
 from demo.app import app
 from demo.shop import DELAY, TOKENS
 
+if TYPE_CHECKING:
+    from celery import Task
+
 meter = metrics.get_meter("shop")
 tokens = meter.create_counter(TOKENS, "{token}", "Tokens that language models wrote.")
 delay = meter.create_histogram(
@@ -28,9 +31,6 @@ delay = meter.create_histogram(
     "Time from a click to the purchase that followed.",
     explicit_bucket_boundaries_advisory=[60, 600, 3600, 21600, 86400],
 )
-
-if TYPE_CHECKING:
-    from celery import Task
 
 task = partial(app.task, base=books.Recorded)
 

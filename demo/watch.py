@@ -36,6 +36,7 @@ class Watch:
         self._view = view
         self._started = time.monotonic()
         self._observer = Observer(self._started)
+        self._processes = 0
         self._listening: set[str] = set()
         self._leaks: set[str] = set()
         self._quiet_looks = 0
@@ -58,13 +59,15 @@ class Watch:
         page = self._system.scrape()
         self._search(page.text, self._system.scrape_self().text)
         recorded = self._system.database.books()
-        return draw_up(recorded, exposed(page), len(self._listening), len(self._leaks))
+        listening, leaking = len(self._listening), len(self._leaks)
+        return draw_up(recorded, exposed(page), self._processes, listening, leaking)
 
     def _look(self) -> None:
         self._system.check()
         page, own = self._system.scrape(), self._system.scrape_self()
         self._search(page.text, own.text)
         workers = family(worker.pid for worker in self._system.workers)
+        self._processes = max(self._processes, len(workers))
         self._listening |= set(listening(workers))
         picture = self._observer.look(time.monotonic(), page, own, self._system.database.tenants())
         self._quiet_looks = self._quiet_looks + 1 if self._is_quiet(picture) else 0

@@ -17,9 +17,9 @@ TRUTH = Books(
 )
 
 
-def drawn_up(found: Books, listening: int = 0, leaked: int = 0) -> Account:
+def drawn_up(found: Books, processes: int = 9, listening: int = 0, leaked: int = 0) -> Account:
     """The account of the truth against what was found."""
-    return draw_up(TRUTH, found, listening, leaked)
+    return draw_up(TRUTH, found, processes, listening, leaked)
 
 
 def test_equal_books_balance() -> None:
@@ -61,9 +61,10 @@ def test_a_listening_worker_and_a_named_tenant_are_seen() -> None:
 
 
 def test_nothing_proves_nothing() -> None:
-    """Two empty books are equal, and no account."""
+    """Two empty books are equal, and no process listens if none is there: that is no account."""
     nothing = Books({}, 0, 0, 0, 0, 0)
-    assert not draw_up(nothing, nothing, 0, 0).balances
+    assert not draw_up(nothing, nothing, processes=9, listening=0, leaks=0).balances
+    assert not drawn_up(TRUTH, processes=0).balances
 
 
 def test_books_are_read_off_a_page() -> None:
