@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_UNHURRIED = (0, 0x9B, None)
+"""Exit codes of a pool process that was told to stop, or had its number of tasks (billiard)."""
+
 
 class ThisProcess:
     """The report of this process, whatever it is; a `telemetry.tasks.steps.Site`."""
@@ -107,18 +110,18 @@ class ThisProcess:
             self._adopt(reporter)
         reporter.start()
 
-    def _pool_process_ends(self, **_: object) -> None:
-        """Begin the last export, and hold nothing up.
+    def _pool_process_ends(self, exitcode: int | None = None, **_: object) -> None:
+        """Export a last time; wait for that only where nobody has asked the process to hurry.
 
         After this signal billiard writes the process's end to a pipe that the pool shares, under a
-        lock, and sleeps for a second: the export has that second. Were it waited for here, the KILL
-        that follows the TERM of a hard time limit by 0.1 s could come while the lock is held, and
-        nobody would ever get a result through that pipe again.
+        lock. The TERM of a hard time limit is followed by a KILL after 0.1 s: an export of just
+        that length would put the KILL where the lock is held, and nobody would ever get a result
+        through that pipe again.
         """
         if not self._is_worker:
             reporter, self._reporter = self._reporter, None
             if reporter is not None:
-                reporter.stop(wait=False)
+                reporter.stop(wait=exitcode in _UNHURRIED)
 
     def _producer_begins(self) -> Reporter:
         with self._lock:
