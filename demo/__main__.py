@@ -106,7 +106,7 @@ def _run(directory: Path, seconds: float, interrupts: Interrupts, shown: View) -
         watch.rest()
         shown.step("workers end and say their last word")
         for name in system.stop_workers():
-            shown.say(f"  {name} did not end by itself and was killed; its numbers were out before")
+            shown.say(f"  {name} would not end and was killed")
         account = watch.account()
         shown.step("collector and PostgreSQL end")
     return account

@@ -110,6 +110,7 @@ def draw_up(recorded: Books, found: Books, processes: int, listening: int, leaks
     others = (
         Line("messages sent, retries included", recorded.sent, found.sent),
         Line("messages received by workers", recorded.received, found.received),
+        Line("messages that came to an outcome", recorded.sent, sum(found.outcomes.values())),
         Line("shop_llm_tokens_total, over all tenants", recorded.tokens, found.tokens),
         Line("shop_conversion_delay_seconds_count, likewise", recorded.delays, found.delays),
         Line("shop_conversion_delay_seconds_sum", recorded.delay_seconds, found.delay_seconds),

@@ -107,8 +107,8 @@ class System:
     def stop_workers(self) -> list[str]:
         """End them the warm way: each tells the collector its last numbers.
 
-        Returns the names of those that had to be killed. A stock prefork worker may wait for ever,
-        now and then, for a lock that one of its pool processes had when it was killed.
+        Returns the names of those that would not end and were killed: a pool may wait for ever for
+        a lock that one of its processes held when it was killed.
         """
         return [child.name for child in self._children.stop(self.workers)]
 

@@ -8,6 +8,7 @@ Where a library has replaced threads by greenlets, this is one of them.
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,20 @@ class Ticker:
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first work is done one interval from now."""
-        self._thread.start()
+        """Begin; the first work is done one interval from now.
+
+        Signals are left to the other threads. A dying pool process blocks SIGTERM in its main
+        thread while it holds a lock that the pool shares; delivered here, it would end the process
+        with the lock, and the pool with it.
+        """
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            self._thread.start()
+            return
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            self._thread.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Work now; whether it was done in time."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -56,3 +57,14 @@ def test_work_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> Non
 def test_one_that_never_began_ends_at_once() -> None:
     """A worker may fail before its work begins."""
     assert Ticker(lambda: None, 3600).stop(10)
+
+
+def test_signals_are_left_to_the_other_threads() -> None:
+    """The TERM that a pool sends to a dying process must not find the one thread that takes it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    blocked: list[set[int]] = []
+    ticker = Ticker(lambda: blocked.append({*signal.pthread_sigmask(signal.SIG_BLOCK, ())}), 3600)
+    ticker.start()
+    assert ticker.stop(10)
+    assert {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} <= blocked[0]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
