@@ -29,7 +29,8 @@ class Row(NamedTuple):
 
 def measure(*, short: bool) -> list[Row]:
     """Run every mode in a pool that works in the main process and in one that does not."""
-    rounds, tasks = (3, 2000) if short else (7, 6000)
+    # long enough that an export every 5 s costs each mode its share
+    rounds, tasks = (1, 20_000) if short else (5, 60_000)
     rows = []
     with serving(ours()) as sink:
         for pool in ("solo", "prefork"):
