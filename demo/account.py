@@ -9,21 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from telemetry.catalog import OUTCOMES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from demo.scrape import Page
-
-OUTCOMES = (
-    "success",
-    "failed",
-    "retried",
-    "ignored",
-    "rejected",
-    "revoked",
-    "lost",
-    "discarded",
-)
 
 
 class Books(NamedTuple):

@@ -163,5 +163,8 @@ METRICS = (
     *(DISCARDED, RUNTIME, QUEUE_WAIT, UP, ACTIVE, RESERVED, PROCESSES, CHILD_EXITS),
     *(EXPORT_FAILURES, HOOK_ERRORS, OVERFLOW),
 )
+_ENDS = (SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST, DISCARDED)
+OUTCOMES = tuple(metric.name.rpartition(".")[2] for metric in _ENDS)
+"""What a message can end in; each is a counter of its own."""
 ATTRIBUTES = tuple(sorted({key for metric in METRICS for key in metric.attributes}))
 """Every attribute key that our metrics carry: what a collector has to let through."""

@@ -9,17 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from telemetry.catalog import OUTCOMES
+
 CHOSEN = '{task_name=~"$task",queue_name=~"$queue"}'
-OUTCOMES = (
-    "success",
-    "failed",
-    "retried",
-    "ignored",
-    "rejected",
-    "revoked",
-    "lost",
-    "discarded",
-)
 RATE = "suffix: tasks/s"
 COUNT = "suffix: tasks"
 SECONDS = "s"
