@@ -8,6 +8,7 @@ or a `SettingsError` that says what contradicts what. What the SDK's exporter re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -21,6 +22,8 @@ INTERVAL_SECONDS = 5.0
 TIMEOUT_SECONDS = 2.0
 """One export; with a final one it keeps a stop under 3 s while nobody answers."""
 _TIMEOUT_SECONDS_SUSPICIOUS = 60.0
+STATE_DIR = "PORTLESS_STATE_DIR"
+"""The variable that names the directory for what a process leaves to others on its host."""
 
 
 class SettingsError(ValueError):
@@ -38,6 +41,8 @@ class Settings:
     timeout_seconds: float = TIMEOUT_SECONDS
     collector: str = "localhost"
     """Host and port of the endpoint, for the log: the rest of the address may hold a secret."""
+    state_dir: Path | None = None
+    """Where workers keep what has to outlive them; None: nowhere."""
     warnings: tuple[str, ...] = ()
     """Sentences for the log."""
 
@@ -63,8 +68,24 @@ def read(
         interval_seconds=_interval_seconds(environ, export_interval_seconds),
         timeout_seconds=_timeout_seconds(environ, warnings),
         collector=_collector(environ),
+        state_dir=state_dir(environ),
         warnings=(*warnings, *_temporality_warning(environ)),
     )
+
+
+def state_dir(environ: Mapping[str, str]) -> Path | None:
+    """The state directory that the environment names; it need not exist yet.
+
+    Raises `SettingsError` where the path is relative: a worker may change its directory, and what
+    looks for its files was started elsewhere.
+    """
+    text = environ.get(STATE_DIR, "").strip()
+    if not text:
+        return None
+    path = Path(text)
+    if not path.is_absolute():
+        raise SettingsError(f"{STATE_DIR} is {text!r}; it must be an absolute path")
+    return path
 
 
 def _exports(environ: Mapping[str, str]) -> bool:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from telemetry import settings
 from telemetry.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_defaults() -> None:
@@ -14,6 +19,7 @@ def test_defaults() -> None:
         interval_seconds=5.0,
         timeout_seconds=2.0,
         collector="localhost",
+        state_dir=None,
         warnings=(),
     )
 
@@ -30,6 +36,14 @@ def test_defaults() -> None:
 def test_off(environ: dict[str, str]) -> None:
     """Switched off is off, whatever else is there."""
     assert settings.read(environ) == Settings(enabled=False)
+
+
+def test_the_state_directory_is_a_full_path(tmp_path: Path) -> None:
+    """Off unless it is named, and never relative to where a process happens to be."""
+    assert settings.read({"PORTLESS_STATE_DIR": f" {tmp_path} "}).state_dir == tmp_path
+    assert settings.state_dir({"PORTLESS_STATE_DIR": " "}) is None
+    with pytest.raises(SettingsError, match=r"PORTLESS_STATE_DIR.*absolute"):
+        settings.read({"PORTLESS_STATE_DIR": "run/portless"})
 
 
 @pytest.mark.parametrize("value", ["", "false", "1", "yes"])
