@@ -28,7 +28,7 @@ RANKS = {
     "telemetry": [
         "catalog settings ticker guard",
         "identity tally",
-        "tasks export",
+        "tasks export broker",
         "reporter",
         "process",
         "install",
@@ -39,7 +39,7 @@ RANKS = {
 }
 RIM = {
     "collector": {"server", "cli"},
-    "telemetry": {"export", "guard", "process", "reporter", "tasks", "ticker"},
+    "telemetry": {"broker", "export", "guard", "process", "reporter", "tasks", "ticker"},
 }
 OUTSIDE = {"asyncio", "http", "random", "signal", "socket", "ssl", "subprocess"}
 OUTSIDE |= {"threading", "time"}
