@@ -37,10 +37,11 @@ class Metric:
     def exposed(self) -> str:
         """The metric's name in Prometheus text format, as the OpenTelemetry Collector makes it."""
         name = self.name.replace(".", "_")
-        unit = "_seconds" if self.unit == "s" else ""
+        unit = _UNITS.get(self.unit, "")
         return f"{name}{unit}{'_total' if self.kind is Kind.COUNTER else ''}"
 
 
+_UNITS = {"s": "_seconds", "By": "_bytes"}
 _TASK = ("task_name", "queue_name")
 
 # OpenTelemetry's advice for messaging durations up to 10 s, then on to the hours that tasks take:
@@ -136,6 +137,55 @@ CHILD_EXITS = Metric(
     ("recycled", "stopped", "terminated", "killed", "failed"),
 )
 
+_QUEUE = ("queue_name",)
+QUEUE_LENGTH = Metric(
+    "celery.queue.length",
+    Kind.GAUGE,
+    "{message}",
+    "Messages that wait in the broker for a worker.",
+    _QUEUE,
+)
+QUEUE_OLDEST_AGE = Metric(
+    "celery.queue.oldest_age",
+    Kind.GAUGE,
+    "s",
+    "How long the next message has waited, since its ETA if it has one; 0 where none is due.",
+    _QUEUE,
+)
+QUEUE_RESERVED = Metric(
+    "celery.queue.reserved",
+    Kind.GAUGE,
+    "{message}",
+    "Messages that this worker took and has not begun, those that wait for their ETA included.",
+    _QUEUE,
+)
+BROKER_ROWS = Metric(
+    "celery.broker.rows",
+    Kind.GAUGE,
+    "{row}",
+    "Rows of an SQL broker's messages: those that wait, and those that were delivered once.",
+    ("state",),
+    ("visible", "invisible"),
+)
+BROKER_TABLE_SIZE = Metric(
+    "celery.broker.table_size",
+    Kind.GAUGE,
+    "By",
+    "What an SQL broker's messages take on disk, indexes included.",
+)
+BROKER_BLIND = Metric(
+    "celery.broker.blind",
+    Kind.GAUGE,
+    "{reason}",
+    "1 while something about the broker cannot be read for this reason; what is not read is not "
+    "reported.",
+    ("reason",),
+    (
+        *("unreachable", "timeout", "denied", "missing_tables", "undecodable"),
+        *("clock_skew", "too_many", "unsupported", "failed"),
+    ),
+)
+
 EXPORT_FAILURES = Metric(
     "celery.telemetry.export.failures",
     Kind.COUNTER,
@@ -161,6 +211,8 @@ OVERFLOW = Metric(
 METRICS = (
     *(SENT, RECEIVED, STARTED, SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST),
     *(DISCARDED, RUNTIME, QUEUE_WAIT, UP, ACTIVE, RESERVED, PROCESSES, CHILD_EXITS),
+    *(QUEUE_LENGTH, QUEUE_OLDEST_AGE, QUEUE_RESERVED),
+    *(BROKER_ROWS, BROKER_TABLE_SIZE, BROKER_BLIND),
     *(EXPORT_FAILURES, HOOK_ERRORS, OVERFLOW),
 )
 _ENDS = (SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST, DISCARDED)

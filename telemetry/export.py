@@ -185,8 +185,9 @@ def _data(metric: Metric, series: list[Reading], times: tuple[int, int]) -> otlp
     cumulative = otlp.AggregationTemporality.CUMULATIVE
     if metric.kind is Kind.HISTOGRAM:
         return otlp.Histogram([_histogram(reading, times) for reading in series], cumulative)
+    number = float if metric.unit == "s" else int  # counts stay integers, which add up exactly
     points = [
-        otlp.NumberDataPoint(_attributes(reading), *times, int(reading.numbers[0]))
+        otlp.NumberDataPoint(_attributes(reading), *times, number(reading.numbers[0]))
         for reading in series
     ]
     return (

@@ -79,10 +79,13 @@ def test_it_says_nothing_that_is_hardly_meant() -> None:
 
 NAMES = [
     ("celery.queue.age", Merge.MAX),
+    ("celery.queue.oldest_age", Merge.MAX),
+    ("celery.queue.length", Merge.SUM),
     ("orders.replication.lag", Merge.MAX),
     ("orders.max", Merge.MAX),
     ("orders.maximum", Merge.SUM),
     ("lag", Merge.SUM),
+    ("orders.storage", Merge.SUM),
     ("celery.worker.tasks.active", Merge.SUM),
 ]
 

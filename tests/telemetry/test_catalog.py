@@ -28,6 +28,9 @@ def test_exposed_names_are_those_of_the_contract() -> None:
     assert catalog.SUCCESS.exposed == "celery_task_success_total"
     assert catalog.RUNTIME.exposed == "celery_task_runtime_seconds"
     assert catalog.UP.exposed == "celery_worker_up"
+    assert catalog.QUEUE_LENGTH.exposed == "celery_queue_length"
+    assert catalog.QUEUE_OLDEST_AGE.exposed == "celery_queue_oldest_age_seconds"
+    assert catalog.BROKER_TABLE_SIZE.exposed == "celery_broker_table_size_bytes"
 
 
 def test_buckets_ascend_and_belong_to_histograms() -> None:

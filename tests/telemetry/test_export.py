@@ -10,7 +10,7 @@ from opentelemetry.sdk.resources import Resource
 
 from telemetry import catalog, export
 from telemetry.settings import Settings, SettingsError
-from telemetry.tally import Tallies
+from telemetry.tally import Reading, Tallies
 from tests.support.sink import Sink
 
 if TYPE_CHECKING:
@@ -61,6 +61,16 @@ def test_what_arrives_is_what_was_tallied(sink: Sink) -> None:
     assert sink.sum("celery.task.queue_wait", of="sum") == 1000007.06
     assert {(point.instance, point.time) for point in sink.points} == {("n", 2)}
     assert {point.start for point in sink.points if point.kind != "gauge"} == {1}
+
+
+def test_seconds_keep_their_fractions(sink: Sink) -> None:
+    """A gauge of seconds is a double; one that counts stays an integer, which adds up exactly."""
+    readings = [
+        Reading(catalog.QUEUE_OLDEST_AGE, ("q",), (2.75,)),
+        Reading(catalog.QUEUE_LENGTH, ("q",), (2.0**53 - 1,)),
+    ]
+    assert sender().send([export.scope_metrics(readings, 1, 2)])
+    assert [point.value for point in sink.points] == [2.75, 2.0**53 - 1]
 
 
 def test_the_sdk_reads_its_own_variables(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
