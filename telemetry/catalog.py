@@ -186,6 +186,24 @@ BROKER_BLIND = Metric(
     ),
 )
 
+CANARY_ROUND_TRIP = Metric(
+    "celery.canary.round_trip",
+    Kind.HISTOGRAM,
+    "s",
+    "Time from a worker's message to itself until it was run and acknowledged; those that failed "
+    "are not in it.",
+    _NODE,
+    buckets=_WAIT_BUCKETS,
+)
+CANARY_FAILURES = Metric(
+    "celery.canary.failures",
+    Kind.COUNTER,
+    "{message}",
+    "Messages to itself that a worker lost sight of, by where; a pool that is full loses none.",
+    (*_NODE, "stage"),
+    ("publish", "receive", "execute", "row", "acknowledge"),
+)
+
 EXPORT_FAILURES = Metric(
     "celery.telemetry.export.failures",
     Kind.COUNTER,
@@ -213,6 +231,7 @@ METRICS = (
     *(DISCARDED, RUNTIME, QUEUE_WAIT, UP, ACTIVE, RESERVED, PROCESSES, CHILD_EXITS),
     *(QUEUE_LENGTH, QUEUE_OLDEST_AGE, QUEUE_RESERVED),
     *(BROKER_ROWS, BROKER_TABLE_SIZE, BROKER_BLIND),
+    *(CANARY_ROUND_TRIP, CANARY_FAILURES),
     *(EXPORT_FAILURES, HOOK_ERRORS, OVERFLOW),
 )
 _ENDS = (SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST, DISCARDED)
