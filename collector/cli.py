@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from collector.engine import Engine
+    from collector.fields.component_id import ComponentId
+    from collector.intake import Intake
     from collector.plan import Plan
 
 LOG_LEVELS = {
@@ -113,6 +114,8 @@ def validate(config: Path) -> None:
 @config_option
 @streams_option
 @click.option("--open-metrics", is_flag=True, help="Print OpenMetrics 1.0, not text 0.0.4.")
+@click.option("--receiver", help="Which receiver takes them, where there are several.")
+@click.option("--exporter", help="Whose exposition is printed, where there are several.")
 @click.argument(
     "files",
     nargs=-1,
@@ -120,7 +123,15 @@ def validate(config: Path) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE...",
 )
-def replay(config: Path, max_streams: int, files: Sequence[Path], *, open_metrics: bool) -> None:
+def replay(
+    config: Path,
+    max_streams: int,
+    receiver: str | None,
+    exporter: str | None,
+    files: Sequence[Path],
+    *,
+    open_metrics: bool,
+) -> None:
     """Show what would be exposed after these requests, taken in their order.
 
     A FILE holds the body of a request to /v1/metrics: OTLP/JSON, or protobuf if its name ends in
@@ -128,24 +139,36 @@ def replay(config: Path, max_streams: int, files: Sequence[Path], *, open_metric
     no such request.
     """
     plan = _plan(config)
-    from collector.engine import Engine  # noqa: PLC0415 - quick help
     from collector.exposition import negotiate  # noqa: PLC0415 - quick help
+    from collector.river import River  # noqa: PLC0415 - quick help
 
-    engine = Engine(plan, max_streams)
+    river = River(plan, max_streams)
+    intake = river.intake(_one_of(plan.receivers, "receiver", receiver), "http")
+    outlet = river.prometheus[_one_of(river.prometheus, "exporter", exporter)]
     for file in files:
-        _replay(engine, file)
+        _replay(intake, file)
     form = negotiate.OPEN_METRICS_FORMAT if open_metrics else negotiate.TEXT_FORMAT
-    click.echo(engine.scrape(form), nl=False)
+    click.echo(outlet.scrape(form), nl=False)
 
 
-def _replay(engine: Engine, file: Path) -> None:
+def _one_of(there: Iterable[ComponentId], what: str, wanted: str | None) -> ComponentId:
+    """Find the component that an option names; without it there has to be one."""
+    known = {str(id_): id_ for id_ in there}
+    if wanted is None and len(known) == 1:
+        return next(iter(known.values()))
+    if wanted not in known:
+        _fail(f"--{what}: choose one of {', '.join(known)}")
+    return known[wanted]
+
+
+def _replay(intake: Intake, file: Path) -> None:
     from collector.errors import Refused  # noqa: PLC0415 - quick help
 
     is_protobuf = file.suffix == ".pb"
     body = file.read_bytes()
     now = 0.0  # for all files: what is replayed does not grow old on the way
     try:
-        outcome = engine.accept(body, now) if is_protobuf else engine.accept_json(body, now)
+        outcome = intake.accept(body, now) if is_protobuf else intake.accept_json(body, now)
     except Refused as refusal:
         _fail(f"{file}: {refusal.message}")
     for reason, points in sorted(outcome.refused.items()):

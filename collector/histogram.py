@@ -8,6 +8,7 @@ the coarsest among them: each step of the scale makes one bucket of two.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -26,8 +27,12 @@ Counts = tuple[tuple[float, ...], "NDArray[np.int64]", int, float]
 Native: TypeAlias = "Callable[[], Exponential]"
 
 
-def merge(parts: Sequence[Counts], native: Native | None = None) -> HistogramReading:
-    """Add histograms up at the bounds that all of them have. `parts` is not empty."""
+def merge(parts: Sequence[Counts], natives: Sequence[Native] = ()) -> HistogramReading:
+    """Add histograms up at the bounds that all of them have. `parts` is not empty.
+
+    `natives` are their exponential buckets, where every one of them has some.
+    """
+    native = partial(_together, natives) if natives else None
     if len(parts) == 1:
         bounds, vector, count, total = parts[0]
         cumulated = np.cumsum(vector[:-1]).tolist()
@@ -42,6 +47,10 @@ def merge(parts: Sequence[Counts], native: Native | None = None) -> HistogramRea
     count = sum(part[2] for part in parts)
     total = sum(part[3] for part in parts)
     return HistogramReading(shared, together.tolist(), count, total, native)
+
+
+def _together(natives: Sequence[Native]) -> Exponential:
+    return add([native() for native in natives])
 
 
 def exponential(grid: Grid, vector: NDArray[np.int64]) -> Exponential:

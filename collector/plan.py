@@ -1,8 +1,8 @@
-"""A configuration file becomes one checked pipeline.
+"""A configuration file becomes checked pipelines.
 
 In: the file's text, the environment and the machine's memory, all as arguments. Out: a `Plan` of
-frozen settings and one composed rule, or a ConfigError with every mistake. What this engine cannot
-do is refused by name. It opens nothing and knows no number, time or thread.
+frozen settings and one composed rule for each pipeline, or a ConfigError with every mistake. What
+this engine cannot do is refused by name. It opens nothing and knows no number, time or thread.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from collector.rule import Processor, Rewrite, in_order
 from collector.service import telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from collector.fields.component_id import ComponentId
     from collector.fields.section import Section
@@ -70,16 +70,30 @@ SIGNALS = ("traces", "logs", "profiles")
 
 
 @dataclass(frozen=True)
+class Pipeline:
+    """One of `service.pipelines`."""
+
+    name: str
+    """Its id: `metrics` or `metrics/…`."""
+    receivers: tuple[ComponentId, ...]
+    processors: tuple[ComponentId, ...]
+    memory_limiter: MemoryLimiter | None
+    rewrite: Rewrite
+    """All rules, in the order of the pipeline; may raise errors.RuleConflict and RuleFailed."""
+    exporters: tuple[ComponentId, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a configuration file asks for."""
 
-    otlp_http: OtlpHttp
-    memory_limiter: MemoryLimiter | None
-    prometheus: Prometheus
+    receivers: Mapping[ComponentId, OtlpHttp]
+    """Those that a pipeline names, as the file orders them; so are the exporters."""
+    pipelines: tuple[Pipeline, ...]
+    """At least one, as the file orders them."""
+    exporters: Mapping[ComponentId, Prometheus]
     health_check: HealthCheck | None
     self_telemetry: SelfTelemetry
-    rewrite: Rewrite
-    """All rules, in the order of the pipeline; may raise errors.RuleConflict and RuleFailed."""
     warnings: tuple[str, ...]
     """What is allowed but hardly meant, for the log: file, line, path, reason."""
     notes: tuple[str, ...]
@@ -104,20 +118,21 @@ def load(
     service = root.section("service")
     self_telemetry = telemetry.read(service.section("telemetry"))
     running = _running(root.section("extensions"), service, extensions)
-    pipeline = _pipeline(service.section("pipelines"))
-    sources = _one(pipeline, "receivers", receivers)
-    rules = _rules(pipeline, processors)
-    sinks = _one(pipeline, "exporters", exporters)
+    pipelines = [
+        _pipeline(id_, section, receivers, processors, exporters)
+        for id_, section in _metrics_pipelines(service.section("pipelines")).items()
+    ]
+    _warn_of_rivals(service.section("pipelines"), pipelines)
     file.close()
+    rules = _named(processors, [pipeline.processors for pipeline in pipelines])
     return Plan(
-        otlp_http=sources[0],
-        memory_limiter=next((p.memory_limiter for p in rules.values() if p.memory_limiter), None),
-        prometheus=sinks[0],
+        receivers=_named(receivers, [pipeline.receivers for pipeline in pipelines]),
+        pipelines=tuple(pipelines),
+        exporters=_named(exporters, [pipeline.exporters for pipeline in pipelines]),
         health_check=running[0] if running else None,
         self_telemetry=self_telemetry,
-        rewrite=in_order([p.rewrite for p in rules.values() if p.rewrite]),
         warnings=tuple(file.warnings),
-        notes=tuple(f"processors::{id_}: {p.note}" for id_, p in rules.items() if p.note),
+        notes=tuple(f"processors::{id_}: {rule.note}" for id_, rule in rules.items() if rule.note),
     )
 
 
@@ -153,28 +168,44 @@ def _id(section: Section, key: str) -> ComponentId | None:
         return None
 
 
-def _pipeline(pipelines: Section) -> Section:
-    """Find the metrics pipeline; without one, an empty section."""
-    found = [key for key in pipelines.free_keys() if _is_metrics(pipelines, key)]
-    for second in found[1:]:
-        pipelines.elsewhere(second, why=": it runs one metrics pipeline")
+def _metrics_pipelines(pipelines: Section) -> dict[ComponentId, Section]:
+    """Find the metrics pipelines; at least one has to be there."""
+    found: dict[ComponentId, Section] = {}
+    for key in pipelines.free_keys():
+        id_ = _id(pipelines, key)
+        if id_ is None:
+            continue
+        if id_ in found:
+            pipelines.mistake(key, f'"{id_}" is configured twice')
+        elif id_.type == "metrics":
+            found[id_] = pipelines.section(key)
+            found[id_].require("receivers", "exporters")
+        elif id_.type in SIGNALS:
+            pipelines.elsewhere(key, why=", which carries metrics only")
+        else:
+            pipelines.mistake(key, f'unknown signal "{id_.type}"', "this engine has metrics")
     if not found:
         pipelines.mistake("", "a metrics pipeline is missing", "add `metrics:` with its components")
-        return pipelines.section("metrics")
-    pipeline = pipelines.section(found[0])
-    pipeline.require("receivers", "exporters")
-    return pipeline
+    return found
 
 
-def _is_metrics(pipelines: Section, key: str) -> bool:
-    id_ = _id(pipelines, key)
-    if id_ is None or id_.type == "metrics":
-        return id_ is not None
-    if id_.type in SIGNALS:
-        pipelines.elsewhere(key, why=", which carries metrics only")
-    else:
-        pipelines.mistake(key, f'unknown signal "{id_.type}"', "this engine has metrics")
-    return False
+def _pipeline(
+    id_: ComponentId,
+    section: Section,
+    receivers: Configured[OtlpHttp],
+    processors: Configured[Processor],
+    exporters: Configured[Prometheus],
+) -> Pipeline:
+    sources = _used(section, "receivers", receivers, least=1)
+    rules = _rules(section, processors)
+    return Pipeline(
+        name=str(id_),
+        receivers=tuple(sources),
+        processors=tuple(rules),
+        memory_limiter=next((p.memory_limiter for p in rules.values() if p.memory_limiter), None),
+        rewrite=in_order([rule.rewrite for rule in rules.values() if rule.rewrite]),
+        exporters=tuple(_used(section, "exporters", exporters, least=1)),
+    )
 
 
 def _used(
@@ -200,11 +231,12 @@ def _used(
     return used
 
 
-def _one(pipeline: Section, key: str, configured: Configured[T]) -> list[T]:
-    used = _used(pipeline, key, configured, least=1)
-    if len(used) > 1:
-        pipeline.mistake(key, f"this engine has one of them, not {len(used)}", CAN_RUN_IT)
-    return list(used.values())
+def _named(
+    configured: Configured[T], lists: Iterable[Iterable[ComponentId]]
+) -> dict[ComponentId, T]:
+    """Keep the components that some list names."""
+    names = {id_ for each in lists for id_ in each}
+    return {id_: one for id_, one in configured.items() if one is not None and id_ in names}
 
 
 def _rules(pipeline: Section, processors: Configured[Processor]) -> dict[ComponentId, Processor]:
@@ -215,6 +247,25 @@ def _rules(pipeline: Section, processors: Configured[Processor]) -> dict[Compone
     if limiters and limiters[0] > 0:
         pipeline.warn("processors", "memory_limiter belongs first, where refusing is cheap")
     return used
+
+
+def _warn_of_rivals(section: Section, pipelines: Sequence[Pipeline]) -> None:
+    """Warn of pipelines that tell one exporter of the same streams."""
+    for at, one in enumerate(pipelines):
+        for other in pipelines[:at]:
+            receivers, exporters = (
+                set(mine) & set(theirs)
+                for mine, theirs in (
+                    (one.receivers, other.receivers),
+                    (one.exporters, other.exporters),
+                )
+            )
+            if receivers and exporters:
+                what = (
+                    f"{other.name} has a receiver and an exporter in common with it: "
+                    "of a series that both keep, the second is refused as duplicate_series"
+                )
+                section.warn(one.name, what)
 
 
 def _running(

@@ -1,7 +1,8 @@
 """Stream -> source -> series: what the rules made of each stream, remembered.
 
-Rules run once per new stream; afterwards its source and its series are two numbers. Here is the
-limit on streams. No numbers of points, no time and no transport come in.
+Rules run once per new stream; afterwards its source and its series are two numbers. A series is
+what the rules left of all streams that became equal. Here is the limit on streams. No numbers of
+points, no time, no exporter and no transport come in.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collector.errors import Reason, RuleConflict, Untranslatable
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from collector.model import Series, Stream
+    from collector.model import Stream
 
 
 class Route(NamedTuple):
@@ -26,24 +27,22 @@ class Route(NamedTuple):
 class Router:
     """Remembers routes; gives sources and series their numbers.
 
-    `rewrite` is the pipeline's rules (None: dropped by one of them); `translate` makes the series
-    of what they left; `admit` is told of every new series with its number and may refuse it.
+    `rewrite` is the pipeline's rules (None: dropped by one of them); `admit` is told of every new
+    series with its number and may refuse it.
     """
 
     def __init__(
         self,
         rewrite: Callable[[Stream], Stream | None],
-        translate: Callable[[Stream], Series],
-        admit: Callable[[int, Series], None],
+        admit: Callable[[int, Stream], None],
         streams_max: int,
     ) -> None:
         self._rewrite = rewrite
-        self._translate = translate
         self._admit = admit
         self._streams_max = streams_max
         self._routes: dict[Stream, Route] = {}
-        self._numbers: dict[Series, int] = {}
-        self._series: dict[int, tuple[Series, list[Stream]]] = {}
+        self._numbers: dict[Stream, int] = {}
+        self._series: dict[int, tuple[Stream, list[Stream]]] = {}
         self._free: list[int] = []
         self._sources = 0
         self.size = 0
@@ -70,7 +69,7 @@ class Router:
             rewritten = self._rewrite(stream)
             if rewritten is None:
                 return None
-            number = self._number(self._translate(rewritten))
+            number = self._number(rewritten)
         except RuleConflict:
             return Reason.CONFLICTING_AGGREGATION
         except Untranslatable as refusal:
@@ -80,7 +79,7 @@ class Router:
         self._series[number][1].append(stream)
         return route
 
-    def _number(self, series: Series) -> int:
+    def _number(self, series: Stream) -> int:
         number = self._numbers.get(series)
         if number is None:
             number = self._free.pop() if self._free else self.size

@@ -17,9 +17,6 @@ from collector.settings import Endpoint, Prometheus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-OTLP_HTTP = {"receiver": "otlp", "transport": "http"}
-"""The OpenTelemetry Collector's labels for what comes over OTLP/HTTP."""
-
 
 class Sample(NamedTuple):
     """One of the collector's own numbers."""

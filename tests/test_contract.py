@@ -8,11 +8,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from collector.engine import OUTCOMES, Engine
 from collector.errors import Reason
 from collector.exposition.names import Translator
+from collector.intake import OUTCOMES
 from collector.model import Kind, Scope, Stream, Temporality
 from collector.plan import load
+from collector.river import River
 from collector.server.limits import Limit
 from telemetry import catalog
 from telemetry.cli import main
@@ -25,6 +26,8 @@ KINDS = {
     catalog.Kind.HISTOGRAM: Kind.HISTOGRAM,
 }
 PLAN = load("otel-collector.yaml", CONFIG.read_text(), {})
+RIVER = River(PLAN)
+RIVER.intake(*PLAN.receivers, "http")
 
 
 @pytest.mark.parametrize("metric", catalog.METRICS, ids=lambda metric: metric.name)
@@ -39,9 +42,10 @@ def test_the_catalogue_knows_the_exposed_names(metric: catalog.Metric) -> None:
         temporality=Temporality.CUMULATIVE,
         attributes=tuple(sorted((key, "x") for key in (*metric.attributes, "tenant_id"))),
     )
-    rewritten = PLAN.rewrite(stream)
+    rewritten = PLAN.pipelines[0].rewrite(stream)
     assert rewritten is not None
-    series = Translator(PLAN.prometheus).translate(rewritten)
+    (exporter,) = PLAN.exporters.values()
+    series = Translator(exporter).translate(rewritten)
     assert series.family == metric.exposed
     assert [name for name, _ in series.labels] == sorted(metric.attributes)
 
@@ -73,5 +77,5 @@ def test_every_refusal_is_documented() -> None:
 def test_every_own_metric_is_documented() -> None:
     """docs/operate.md tells of every metric that the collector has about itself."""
     text = (ROOT / "docs/operate.md").read_text()
-    names = {sample.name for sample in Engine(PLAN).self_metrics()}
+    names = {sample.name for sample in RIVER.self_metrics()}
     assert not [name for name in names if f"`{name}`" not in text]

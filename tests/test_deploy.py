@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from collector import plan
-from collector.engine import Engine
+from collector.river import River
 from demo.shop import DELAY, EXPOSED, TOKENS
 from deploy.grafana import build
 from deploy.grafana.panels import ROWS
@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 FUNCTIONS = {"sum", "rate", "increase", "histogram_quantile"}
 PLAN = plan.load("otel-collector.yaml", (ROOT / "otel-collector.yaml").read_text(), {})
+RIVER = River(PLAN)
+RIVER.intake(*PLAN.receivers, "http")
 
 PANELS = [panel for row in ROWS for panel in row.panels]
 EXPRESSIONS = [query.expression for panel in PANELS for query in panel.queries]
@@ -35,7 +37,7 @@ def names_in(expression: str) -> set[str]:
 
 def known_names() -> set[str]:
     """Every series that workers, the collector itself and the demo can have."""
-    names = {sample.name for sample in Engine(PLAN).self_metrics()} | {EXPOSED[TOKENS]}
+    names = {sample.name for sample in RIVER.self_metrics()} | {EXPOSED[TOKENS]}
     histograms = {EXPOSED[DELAY].removesuffix("_count")}
     for metric in catalog.METRICS:
         (histograms if metric.kind is catalog.Kind.HISTOGRAM else names).add(metric.exposed)
@@ -109,8 +111,9 @@ def test_prometheus_scrapes_where_the_collector_exposes() -> None:
     jobs = {job["job_name"]: job for job in config("prometheus/prometheus.yml")["scrape_configs"]}
     own = PLAN.self_telemetry.metrics
     assert own is not None
+    (exporter,) = PLAN.exporters.values()
     assert jobs["celery"]["honor_labels"] is True
-    assert targets_of(jobs["celery"]) == [f"127.0.0.1:{PLAN.prometheus.endpoint.port}"]
+    assert targets_of(jobs["celery"]) == [f"127.0.0.1:{exporter.endpoint.port}"]
     assert targets_of(jobs["collector"]) == [f"127.0.0.1:{own.port}"]
 
 

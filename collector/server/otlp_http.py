@@ -1,7 +1,7 @@
 """OTLP over HTTP: `POST /v1/metrics`, answered as the real collector answers it.
 
 A request comes in, an answer goes out; between them the body is decompressed within its limit and
-handed to the engine. Status codes, bodies and words are those that the OpenTelemetry Collector
+handed to the intake. Status codes, bodies and words are those that the OpenTelemetry Collector
 0.161.0 gave; where more can be said than it says (what was refused of a request), OTLP's own place
 for it is used (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
 """
@@ -47,7 +47,7 @@ ACCEPTED = {
 
 
 class Accepting(Protocol):
-    """What is needed of an engine."""
+    """What is needed of an intake."""
 
     def accept(self, body: bytes, now: float) -> Outcome:
         """Record protobuf."""
@@ -59,9 +59,9 @@ class Accepting(Protocol):
 class OtlpHttp:
     """The handler behind the receiver's server."""
 
-    def __init__(self, engine: Accepting, body_bytes_max: int, clock: Callable[[], float]) -> None:
+    def __init__(self, intake: Accepting, body_bytes_max: int, clock: Callable[[], float]) -> None:
         self.body_bytes_max = body_bytes_max
-        self._accept = {PROTOBUF: engine.accept, JSON: engine.accept_json}
+        self._accept = {PROTOBUF: intake.accept, JSON: intake.accept_json}
         self._clock = clock
 
     def answer(self, request: Request) -> Response:

@@ -17,7 +17,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, NamedTuple
 
 from collector import self_metrics
-from collector.engine import Engine
+from collector.river import River
 from collector.server import memory
 from collector.server.health_http import HealthHttp
 from collector.server.http_server import HttpServer
@@ -28,8 +28,9 @@ from collector.server.otlp_http import OtlpHttp
 from collector.settings import HealthCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
+    from collector.engine import Engine
     from collector.plan import Plan
     from collector.server.messages import Handler
     from collector.settings import Endpoint
@@ -70,36 +71,48 @@ class Place(NamedTuple):
 
 
 class Collector:
-    """One engine with its servers."""
+    """All pipelines, with the servers before and behind them."""
 
     def __init__(self, plan: Plan, streams_max: int, workers_max: int) -> None:
         """`workers_max` is how many connections those may open who push."""
         self._clock = Clock()
-        self._engine = Engine(plan, streams_max)
+        self._river = River(plan, streams_max)
         self._health = HealthHttp(plan.health_check or HealthCheck(), self._clock)
-        otlp = OtlpHttp(self._engine, plan.otlp_http.body_bytes_max, self._clock)
-        exporter, own = plan.prometheus, plan.self_telemetry.metrics
-        metrics = MetricsHttp(self._engine.scrape, open_metrics=exporter.enable_open_metrics)
-        mine = MetricsHttp(lambda _: self._self_metrics(), open_metrics=False)
-        self._places = [
-            Place(
-                _server("otlp_http", otlp, workers_max),
-                plan.otlp_http.endpoint,
-                "receivers::otlp::protocols::http",
-            ),
-            Place(_server("prometheus", metrics), exporter.endpoint, "exporters::prometheus"),
-        ]
+        self._places = [*self._ways_in(plan, workers_max), *self._ways_out()]
         if plan.health_check:
             endpoint = plan.health_check.endpoint
             server = _server("health_check", self._health)
             self._places.append(Place(server, endpoint, "extensions::health_check"))
-        if own:
+        if plan.self_telemetry.metrics:
+            mine = MetricsHttp(lambda _: self._self_metrics(), open_metrics=False)
             server = _server("self_metrics", mine)
-            self._places.append(Place(server, own, "service::telemetry::metrics"))
-        self._watches = _watches(plan, self._engine)
+            endpoint = plan.self_telemetry.metrics
+            self._places.append(Place(server, endpoint, "service::telemetry::metrics"))
+        self._watches = _watches(self._river.engines)
+
+    def _ways_in(self, plan: Plan, connections_max: int) -> list[Place]:
+        """Make the receivers' servers, which share the connections that may be open."""
+        places = []
+        for id_, settings in plan.receivers.items():
+            intake = self._river.intake(id_, "http")
+            handler = OtlpHttp(intake, settings.body_bytes_max, self._clock)
+            name = id_._replace(type="otlp_http")
+            server = _server(str(name), handler, connections_max // len(plan.receivers))
+            places.append(Place(server, settings.endpoint, f"receivers::{id_}::protocols::http"))
+        return places
+
+    def _ways_out(self) -> list[Place]:
+        """Make the servers of the exporters that are scraped."""
+        places = []
+        for id_, outlet in self._river.prometheus.items():
+            settings = outlet.settings
+            handler = MetricsHttp(outlet.scrape, open_metrics=settings.enable_open_metrics)
+            place = Place(_server(str(id_), handler), settings.endpoint, f"exporters::{id_}")
+            places.append(place)
+        return places
 
     def _self_metrics(self) -> bytes:
-        samples = self._engine.self_metrics()
+        samples = self._river.self_metrics()
         for place in self._places:
             samples += place.server.samples()
         return self_metrics.render(samples)
@@ -140,7 +153,7 @@ class Collector:
         now, date = time.monotonic(), _date()
         for place in self._places:
             place.server.tick(now, date)
-        self._engine.tick(self._clock())
+        self._river.tick(self._clock())
 
     async def _drain(self) -> None:
         log.info("draining")
@@ -165,16 +178,18 @@ def _server(name: str, handler: Handler, connections_max: int = SCRAPERS_MAX) ->
     return HttpServer(name, handler, limits, time.monotonic(), _date())
 
 
-def _watches(plan: Plan, engine: Engine) -> list[tuple[float, Callable[[], None]]]:
+def _watches(engines: Iterable[Engine]) -> list[tuple[float, Callable[[], None]]]:
     """Return what has to look at the memory: seconds between two looks, and the look."""
-    limiter = plan.memory_limiter
-    if limiter is None:
-        return []
-    if not memory.can_be_measured():
+    watches: list[tuple[float, Callable[[], None]]] = []
+    for engine in engines:
+        limiter = engine.pipeline.memory_limiter
+        if limiter:
+            watch = memory.MemoryWatch(limiter, engine, memory.used_bytes)
+            watches.append((limiter.check_interval_seconds, watch.check))
+    if watches and not memory.can_be_measured():
         log.warning("memory_limiter: this system does not tell what a process uses; no limit")
         return []
-    watch = memory.MemoryWatch(limiter, engine, memory.used_bytes)
-    return [(limiter.check_interval_seconds, watch.check)]
+    return watches
 
 
 def _files_max() -> int:

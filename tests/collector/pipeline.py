@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.engine import STREAMS_MAX, Engine
+from collector.engine import STREAMS_MAX
 from collector.exposition.negotiate import negotiate
-from collector.plan import load
+from collector.plan import Plan, load
+from collector.river import River
 from tests.support.prometheus_pb import families
 
 if TYPE_CHECKING:
@@ -19,8 +20,22 @@ if TYPE_CHECKING:
 CONFIG = Path(__file__).parents[2] / "otel-collector.yaml"
 
 
-class Pipeline(Engine):
-    """An engine that a test can ask for text."""
+class Pipeline:
+    """A plan with one pipeline, which a test can feed and look at."""
+
+    def __init__(self, plan: Plan, streams_max: int = STREAMS_MAX) -> None:
+        self.river = River(plan, streams_max)
+        (self.engine,) = self.river.engines
+        (receiver,) = plan.receivers
+        (self._outlet,) = self.river.prometheus.values()
+        self.intake = self.river.intake(receiver, "http")
+        self.accept, self.accept_json = self.intake.accept, self.intake.accept_json
+        self.scrape, self.tick = self._outlet.scrape, self.river.tick
+
+    @property
+    def rows(self) -> int:
+        """How many readings the ledger keeps."""
+        return self.engine.rows
 
     def scrape_text(self) -> str:
         """The exposition in text format 0.0.4."""
@@ -28,7 +43,7 @@ class Pipeline(Engine):
 
 
 def engine(text: str | None = None, streams_max: int = STREAMS_MAX) -> Pipeline:
-    """Return an engine that runs `text`, by default the repository's otel-collector.yaml."""
+    """Return what runs `text`, by default the repository's otel-collector.yaml."""
     return Pipeline(load("test.yaml", text or CONFIG.read_text(), {}), streams_max)
 
 

@@ -12,6 +12,7 @@ from collector import plan
 from collector.model import Kind, Merge
 from collector.settings import Endpoint
 from telemetry import catalog
+from tests.collector.configured import one
 from tests.collector.real import needs_otelcol, validate
 from tests.collector.streams import stream
 
@@ -50,8 +51,8 @@ def test_the_two_lists_are_one() -> None:
 def test_every_endpoint_is_local_and_can_be_moved() -> None:
     """Without variables nothing listens to other machines; with them, where one wants."""
     made = load()
-    assert made.otlp_http.endpoint == Endpoint("127.0.0.1", 4318)
-    assert made.prometheus.endpoint == Endpoint("127.0.0.1", 9464)
+    assert one(made.receivers).endpoint == Endpoint("127.0.0.1", 4318)
+    assert one(made.exporters).endpoint == Endpoint("127.0.0.1", 9464)
     assert made.health_check is not None
     assert made.health_check.endpoint == Endpoint("127.0.0.1", 13133)
     assert made.self_telemetry.metrics == Endpoint("127.0.0.1", 8888)
@@ -61,8 +62,8 @@ def test_every_endpoint_is_local_and_can_be_moved() -> None:
         HEALTH_ENDPOINT="[::1]:3",
         SELF_METRICS_PORT="4",
     )
-    assert moved.otlp_http.endpoint == Endpoint("0.0.0.0", 1)
-    assert moved.prometheus.endpoint == Endpoint("", 2)
+    assert one(moved.receivers).endpoint == Endpoint("0.0.0.0", 1)
+    assert one(moved.exporters).endpoint == Endpoint("", 2)
     assert moved.health_check is not None
     assert moved.health_check.endpoint == Endpoint("::1", 3)
     assert moved.self_telemetry.metrics == Endpoint("127.0.0.1", 4)
@@ -72,9 +73,9 @@ def test_it_says_nothing_that_is_hardly_meant() -> None:
     """No warning without any variable set; metrics expire after 5 minutes; memory is limited."""
     made = load()
     assert made.warnings == ()
-    assert made.prometheus.metric_expiration_seconds == 300
-    assert made.prometheus.without_scope_info
-    assert made.memory_limiter is not None
+    assert one(made.exporters).metric_expiration_seconds == 300
+    assert one(made.exporters).without_scope_info
+    assert one(made.pipelines).memory_limiter is not None
 
 
 NAMES = [
@@ -100,7 +101,7 @@ def test_tenants_go_and_the_name_decides_how_gauges_meet(name: str, merge: Merge
         scope="tenant_id=acme",
         kind=Kind.GAUGE,
     )
-    assert load().rewrite(before) == stream(
+    assert one(load().pipelines).rewrite(before) == stream(
         name, "task_name=t", resource="service.name=s", kind=Kind.GAUGE, merge=merge
     )
 

@@ -26,18 +26,18 @@ def test_malformed_bytes_change_nothing() -> None:
             with pytest.raises(Malformed):
                 running.accept(whole[:cut], 0)
     assert samples(running.scrape_text())["m_total", "a"] == 5
-    assert running.requests["malformed"] > 0
+    assert running.intake.requests["malformed"] > 0
 
 
 def test_short_memory_refuses_retryably() -> None:
     """While memory is short nothing is taken; the same bytes count once it is over."""
     running = engine()
     body = Request().counter("m", A, 5).bytes()
-    running.pressed = True
+    running.engine.pressed = True
     with pytest.raises(Refused) as refusal:
         running.accept(body, 0)
     assert refusal.value.retryable
-    running.pressed = False
+    running.engine.pressed = False
     assert running.accept(body, 0).accepted == 1
 
 
@@ -62,7 +62,7 @@ def test_a_point_that_cannot_be_true_is_refused_alone(body: Request, reason: Rea
     outcome = running.accept(body.counter("good", A, 1).bytes(), 0)
     assert outcome.accepted == 1
     assert outcome.refused == {reason: 1}
-    assert running.refused == {reason: 1}
+    assert running.engine.refused == {reason: 1}
     assert samples(running.scrape_text())["good_total", "a"] == 1
 
 

@@ -24,6 +24,7 @@ from collector import plan, settings
 from collector.errors import ConfigError
 from collector.model import Merge
 from collector.settings import Endpoint
+from tests.collector.configured import one
 from tests.collector.real import needs_otelcol, validate
 from tests.collector.streams import stream
 
@@ -148,9 +149,9 @@ service:
 def test_every_setting_arrives() -> None:
     """What a file says is in the plan."""
     made = plan.load("config.yaml", EVERYTHING, {}, total_memory_bytes=1000)
-    assert made.otlp_http == settings.OtlpHttp(Endpoint("0.0.0.0", 14318), 4194304)
-    assert made.memory_limiter == settings.MemoryLimiter(0.5, 500, 100)
-    assert made.prometheus == settings.Prometheus(
+    assert one(made.receivers) == settings.OtlpHttp(Endpoint("0.0.0.0", 14318), 4194304)
+    assert one(made.pipelines).memory_limiter == settings.MemoryLimiter(0.5, 500, 100)
+    assert one(made.exporters) == settings.Prometheus(
         endpoint=Endpoint("::1", 19464),
         namespace="shop",
         const_labels=(("cluster", "a"), ("zone", "b")),
@@ -165,7 +166,7 @@ def test_every_setting_arrives() -> None:
         "processors::batch/1s: satisfied by construction: this engine never holds points back",
     )
     before = stream("x.age", "a=1 b=2 c=3", resource="service.name=s tenant_id=t")
-    assert made.rewrite(before) == stream(
+    assert one(made.pipelines).rewrite(before) == stream(
         "x.age", "a=1", resource="service.name=s", merge=Merge.MAX
     )
 
@@ -176,10 +177,10 @@ LEAST = (CONFIGS / "accepted" / "the-least.yaml").read_text()
 def test_what_a_file_leaves_out_has_the_collectors_default() -> None:
     """Endpoints, expiration and self-metrics as the Collector has them; nothing else runs."""
     made = load(LEAST)
-    assert made.otlp_http == settings.OtlpHttp()
-    assert made.prometheus == settings.Prometheus(Endpoint("127.0.0.1", 9464))
+    assert one(made.receivers) == settings.OtlpHttp()
+    assert one(made.exporters) == settings.Prometheus(Endpoint("127.0.0.1", 9464))
     assert made.self_telemetry == settings.SelfTelemetry()
-    assert (made.memory_limiter, made.health_check) == (None, None)
+    assert (one(made.pipelines).memory_limiter, made.health_check) == (None, None)
     assert (made.warnings, made.notes) == ((), ())
 
 
@@ -204,9 +205,9 @@ def test_rules_run_in_the_order_of_the_pipeline() -> None:
     text = EVERYTHING.replace("limit_percentage: 50", "limit_mib: 50")
     before = stream("x.age", "a=1 b=2")
     only = text.replace("metrics_transform/gauges, redaction", "redaction")
-    assert load(only).rewrite(before) == stream("x.age", "a=1")
+    assert one(load(only).pipelines).rewrite(before) == stream("x.age", "a=1")
     none = text.replace("metrics_transform/gauges, redaction/points, ", "")
-    assert load(none).rewrite(before) == before
+    assert one(load(none).pipelines).rewrite(before) == before
 
 
 WARNINGS = [
@@ -222,6 +223,15 @@ WARNINGS = [
         "",
         "27: extensions::health_check",
         "configured, but service::extensions does not name it",
+    ),
+    (
+        "    metrics/all:\n",
+        "    metrics/more: {receivers: [otlp], exporters: [prometheus/main]}\n    metrics/all:\n",
+        "38: service::pipelines::metrics/all",
+        (
+            "metrics/more has a receiver and an exporter in common with it: "
+            "of a series that both keep, the second is refused as duplicate_series"
+        ),
     ),
     (
         "namespace: shop",

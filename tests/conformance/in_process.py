@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from collector import errors, plan
-from collector.engine import Engine
 from collector.exposition.negotiate import negotiate
+from collector.river import River
 from tests.conformance.cases import Case, Dialect, Form, Request
 from tests.conformance.served import ACCEPT, protobuf_text
 
@@ -24,8 +24,10 @@ class Pipeline:
     """The engine with one configuration."""
 
     def __init__(self, config: Path) -> None:
-        self._plan = plan.load(config.name, config.read_text(), {})
-        self._engine = Engine(self._plan)
+        made = plan.load(config.name, config.read_text(), {})
+        self._river = River(made)
+        self._intake = self._river.intake(next(iter(made.receivers)), "http")
+        self._outlet = next(iter(self._river.prometheus.values()))
         self._now = 1_000_000.0
 
     def wait(self, seconds: float) -> None:
@@ -33,7 +35,7 @@ class Pipeline:
 
     def post(self, request: Request) -> int:
         is_json = request.content_type == "application/json"
-        accept = self._engine.accept_json if is_json else self._engine.accept
+        accept = self._intake.accept_json if is_json else self._intake.accept
         try:
             accept(request.body, self._now)
         except errors.Refused as refused:
@@ -41,9 +43,9 @@ class Pipeline:
         return 200
 
     def scrape(self, form: Form) -> str:
-        self._engine.tick(self._now)
-        offered = self._plan.prometheus.enable_open_metrics
-        page = self._engine.scrape(negotiate(ACCEPT[form], open_metrics=offered))
+        self._river.tick(self._now)
+        offered = self._outlet.settings.enable_open_metrics
+        page = self._outlet.scrape(negotiate(ACCEPT[form], open_metrics=offered))
         return protobuf_text(page) if form is Form.PROTOBUF else page.decode()
 
 

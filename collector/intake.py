@@ -1,0 +1,105 @@
+"""One receiver's bytes into each of its pipelines, and what became of them.
+
+A request goes to every pipeline that names the receiver, as it is. What is malformed for one is so
+for all, and one whose memory is short refuses for all, so that whoever sends it again counts twice
+nowhere. It knows no socket; what the bytes say, the engines know.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from collector.engine import Outcome
+from collector.errors import Malformed, Refused
+from collector.self_metrics import Sample, counter
+from collector.wire.otlp_json import to_protobuf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collector.engine import Engine
+
+OUTCOMES = ("accepted", "malformed", "pressed")
+"""What can become of a request; `pressed` is refused while memory is short."""
+ACCEPTED = "Data points recorded."
+REFUSED = "Data points refused."
+REQUESTS = "Requests; of one that is malformed or refused nothing is recorded."
+
+
+class Intake:
+    """The way in from one receiver, over one transport."""
+
+    def __init__(self, receiver: str, transport: str, engines: Sequence[Engine]) -> None:
+        """`receiver` and `transport` are labels of its numbers; there is at least one engine."""
+        self._labels = {"receiver": receiver, "transport": transport}
+        self._first, *self._others = engines
+        self.accepted = 0
+        """Points since the start that every pipeline accepted."""
+        self.refused = 0
+        """Points since the start that one of them refused."""
+        self.requests: Counter[str] = Counter()
+        """Requests since the start, by outcome."""
+
+    def accept(self, body: bytes, now: float) -> Outcome:
+        """Record an ExportMetricsServiceRequest, decompressed protobuf.
+
+        Raises Malformed where it is none, Refused while memory is short; then nothing of it counts.
+        """
+        try:
+            for engine in self._others:
+                engine.refuse_while_pressed()
+            outcome = self._first.accept(body, now)
+            for engine in self._others:
+                outcome = _worse(outcome, engine.accept(body, now))
+        except Refused as refusal:
+            self._count(refusal)
+            raise
+        self.requests["accepted"] += 1
+        self.accepted += outcome.accepted
+        if outcome.refused:
+            self.refused += sum(outcome.refused.values())
+        return outcome
+
+    def accept_json(self, body: bytes, now: float) -> Outcome:
+        """Record the same in OTLP/JSON, which is not even read while memory is short."""
+        try:
+            for engine in (self._first, *self._others):
+                engine.refuse_while_pressed()
+            converted = to_protobuf(body)
+        except Refused as refusal:
+            self._count(refusal)
+            raise
+        return self.accept(converted, now)
+
+    def _count(self, refusal: Refused) -> None:
+        self.requests["malformed" if isinstance(refusal, Malformed) else "pressed"] += 1
+
+    def self_metrics(self) -> list[Sample]:
+        """Return its own numbers, of requests for every outcome, from 0 on."""
+        points = ("accepted", self.accepted, ACCEPTED), ("refused", self.refused, REFUSED)
+        return [
+            *(
+                counter(f"otelcol_receiver_{verb}_metric_points", count, help_, **self._labels)
+                for verb, count, help_ in points
+            ),
+            *(
+                counter(
+                    "portless_requests",
+                    self.requests[outcome],
+                    REQUESTS,
+                    outcome=outcome,
+                    **self._labels,
+                )
+                for outcome in OUTCOMES
+            ),
+        ]
+
+
+def _worse(one: Outcome, other: Outcome) -> Outcome:
+    """Tell of a point what the pipeline says that takes it least; each has the same points."""
+    reasons = one.refused.keys() | other.refused.keys()
+    refused = {
+        reason: max(one.refused.get(reason, 0), other.refused.get(reason, 0)) for reason in reasons
+    }
+    return Outcome(min(one.accepted, other.accepted), refused)

@@ -1,0 +1,73 @@
+"""A plan -> everything joined: receivers' intakes, the pipelines' engines, the exporters' outlets.
+
+    intake per receiver -> engine per pipeline -> outlet per exporter
+
+A receiver feeds every pipeline that names it, and an exporter shows what every pipeline that names
+it keeps. No socket, no thread and no clock: `now` is an argument, seconds of one clock for all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collector.engine import STREAMS_MAX, Engine
+from collector.intake import Intake
+from collector.outlets.prometheus import PrometheusOutlet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collector.fields.component_id import ComponentId
+    from collector.plan import Pipeline, Plan
+    from collector.self_metrics import Sample
+
+
+class River:
+    """All pipelines of a plan."""
+
+    def __init__(self, plan: Plan, streams_max: int = STREAMS_MAX) -> None:
+        """Join all; `streams_max` is for each pipeline."""
+        self.prometheus: Mapping[ComponentId, PrometheusOutlet] = {
+            id_: PrometheusOutlet(settings) for id_, settings in plan.exporters.items()
+        }
+        self.engines = [self._engine(pipeline, streams_max) for pipeline in plan.pipelines]
+        self._intakes: dict[tuple[ComponentId, str], Intake] = {}
+
+    def _engine(self, pipeline: Pipeline, streams_max: int) -> Engine:
+        outlets = [self.prometheus[id_] for id_ in pipeline.exporters]
+        engine = Engine(
+            pipeline,
+            streams_max,
+            expiration_seconds=max(outlet.expiration_seconds for outlet in outlets),
+            exemplars=any(outlet.settings.enable_open_metrics for outlet in outlets),
+        )
+        for outlet in outlets:
+            engine.feed(outlet, outlet.join(engine.ledger, pipeline.receivers))
+        return engine
+
+    def intake(self, receiver: ComponentId, transport: str) -> Intake:
+        """Return the way in from a receiver; `transport` is what the Collector calls it."""
+        key = receiver, transport
+        if key not in self._intakes:
+            fed = [engine for engine in self.engines if receiver in engine.pipeline.receivers]
+            self._intakes[key] = Intake(str(receiver), transport, fed)
+        return self._intakes[key]
+
+    def tick(self, now: float) -> None:
+        """Forget series that nobody spoke for during `metric_expiration`, like the real exporter.
+
+        One that is part of a line stays while any of the line's series is spoken for.
+        """
+        for engine in self.engines:
+            engine.tidy(now)
+        for outlet in self.prometheus.values():
+            outlet.hear(now)
+        for engine in self.engines:
+            engine.forget()
+
+    def self_metrics(self) -> list[Sample]:
+        """Return the numbers of all parts."""
+        samples = [intake.self_metrics() for intake in self._intakes.values()]
+        samples += [engine.self_metrics() for engine in self.engines]
+        samples += [outlet.self_metrics(str(id_)) for id_, outlet in self.prometheus.items()]
+        return [sample for each in samples for sample in each]
