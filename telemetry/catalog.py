@@ -137,6 +137,31 @@ CHILD_EXITS = Metric(
     ("recycled", "stopped", "terminated", "killed", "failed"),
 )
 
+BINDS = Metric(
+    "celery.worker.binds",
+    Kind.COUNTER,
+    "{socket}",
+    "Sockets that code in a worker gave an address, or was refused to: it should stay 0.",
+    ("reason",),
+    ("refused", "warned"),
+)
+
+_SCHEDULE = ("schedule",)
+BEAT_LAST_SENT = Metric(
+    "celery.beat.last_sent.timestamp",
+    Kind.GAUGE,
+    "s",
+    "When beat sent the task of this schedule entry last, in seconds since 1970.",
+    _SCHEDULE,
+)
+BEAT_LATENESS = Metric(
+    "celery.beat.lateness",
+    Kind.GAUGE,
+    "s",
+    "How long the task of this schedule entry had been due when beat sent it last.",
+    _SCHEDULE,
+)
+
 _QUEUE = ("queue_name",)
 QUEUE_LENGTH = Metric(
     "celery.queue.length",
@@ -229,6 +254,7 @@ OVERFLOW = Metric(
 METRICS = (
     *(SENT, RECEIVED, STARTED, SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST),
     *(DISCARDED, RUNTIME, QUEUE_WAIT, UP, ACTIVE, RESERVED, PROCESSES, CHILD_EXITS),
+    *(BINDS, BEAT_LAST_SENT, BEAT_LATENESS),
     *(QUEUE_LENGTH, QUEUE_OLDEST_AGE, QUEUE_RESERVED),
     *(BROKER_ROWS, BROKER_TABLE_SIZE, BROKER_BLIND),
     *(CANARY_ROUND_TRIP, CANARY_FAILURES),

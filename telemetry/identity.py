@@ -35,6 +35,14 @@ def producer(environ: Mapping[str, str], host: str, pid: int) -> dict[str, str]:
     return _attributes(environ, f"{_base(environ) or host}/producer-{pid}")
 
 
+def beat(environ: Mapping[str, str], place: str) -> dict[str, str]:
+    """A beat process: where it runs, a host or the worker that it is embedded in.
+
+    The same after every restart; two on one host want a `service.instance.id` each.
+    """
+    return _attributes(environ, f"{_base(environ) or place}/beat")
+
+
 def _base(environ: Mapping[str, str]) -> str | None:
     return _given(environ).get("service.instance.id")
 

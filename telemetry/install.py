@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from telemetry import settings
+from telemetry import closed, settings
+from telemetry.guard import bindhook
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from telemetry.process import ThisProcess
 
 _this: ThisProcess | None = None
+_guarded: list[Celery] = []
 
 
 def instrument(app: Celery, *, export_interval_seconds: float | None = None) -> None:
@@ -24,7 +26,8 @@ def instrument(app: Celery, *, export_interval_seconds: float | None = None) -> 
 
     One line where the app is made, for workers and producers alike; the app may be configured
     later, and doing it again changes nothing. OTEL_* variables say where to push and how often, and
-    win over `export_interval_seconds`. With OTEL_SDK_DISABLED=true nothing happens at all.
+    win over `export_interval_seconds`. With OTEL_SDK_DISABLED=true nothing happens at all, except
+    that a PORTLESS_GUARD of refuse or warn still guards the workers.
     Raises `telemetry.settings.SettingsError` where the environment contradicts itself.
     """
     global _this  # noqa: PLW0603 - one process, one report
@@ -33,11 +36,33 @@ def instrument(app: Celery, *, export_interval_seconds: float | None = None) -> 
             os.environ, green=_green(), export_interval_seconds=export_interval_seconds
         )
         if not wanted.enabled:
+            _guard(app, enabled=False)
             return
         from telemetry.process import ThisProcess  # noqa: PLC0415 - Celery's insides and the SDK
 
         _this = ThisProcess(wanted, os.environ)
+    _guard(app, enabled=True)
     _this.add(app)
+
+
+def _guard(app: Celery, enabled: bool) -> None:
+    """Close the workers of `app` as PORTLESS_GUARD says.
+
+    Raises `SettingsError` for a word that is no mode: a typing error must not leave a door open.
+    """
+    try:
+        mode = bindhook.mode(os.environ)
+    except ValueError as error:
+        raise settings.SettingsError(str(error)) from error
+    asked = bool(os.environ.get(bindhook.VARIABLE, "").strip())
+    if app not in _guarded and mode != "off" and (enabled or asked):
+        _guarded.append(app)
+        app.steps["worker"].add(closed.step(mode, lambda: _tell_bound(mode)))
+
+
+def _tell_bound(mode: bindhook.Mode) -> None:
+    if _this is not None:
+        _this.bound(refused=mode == "refuse")
 
 
 def _green() -> str | None:

@@ -15,14 +15,15 @@ import logging
 import os
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from billiard.process import current_process
 from celery import signals
 
 from telemetry import export, identity
 from telemetry.reporter import Reporter
-from telemetry.tasks.facts import Fact, WorkerStarted, WorkerStopped
+from telemetry.tasks import beat
+from telemetry.tasks.facts import Bound, Fact, WorkerStarted, WorkerStopped
 from telemetry.tasks.publish import Publisher
 from telemetry.tasks.steps import steps
 
@@ -63,6 +64,7 @@ class ThisProcess:
         signals.worker_process_init.connect(self._pool_process_begins)
         signals.worker_process_shutdown.connect(self._pool_process_ends)
         signals.worker_shutdown.connect(self._ends)
+        signals.beat_init.connect(self._beat_begins)
         atexit.register(self._ends)  # a cold shutdown sends no signal
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
             os.register_at_fork(after_in_child=self._was_forked)
@@ -77,6 +79,11 @@ class ThisProcess:
     def record(self, fact: Fact) -> None:
         """Take a fact of this process; the first begins the report of one that only publishes."""
         (self._reporter or self._producer_begins()).record(fact)
+
+    def bound(self, *, refused: bool) -> None:
+        """Count a socket that code in a worker or its pool bound, or tried to bind."""
+        if self._reporter is not None:  # whoever is no worker and publishes nothing has no report
+            self._reporter.record(Bound("refused" if refused else "warned"))
 
     def worker_begins(self, node_name: str) -> Callable[[Fact], None]:
         """A worker is being built here; returns what records its facts."""
@@ -122,6 +129,18 @@ class ThisProcess:
             reporter, self._reporter = self._reporter, None
             if reporter is not None:
                 reporter.stop(wait=exitcode in _UNHURRIED)
+
+    def _beat_begins(self, sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's service
+        """Beat runs here: on its own, in a process of a worker's, or in a worker's thread."""
+        if not self._is_worker:
+            self._ends()
+            place = self._node_name or socket.gethostname()
+            self._begin(identity.beat(self._environ, place)).start()
+        beat.watch(sender, self.record, self._beat_ends)
+
+    def _beat_ends(self) -> None:
+        if not self._is_worker:
+            self._ends()
 
     def _producer_begins(self) -> Reporter:
         with self._lock:

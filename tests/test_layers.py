@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,7 @@ RANKS = {
     ],
     "telemetry": [
         "catalog settings ticker guard",
-        "identity tally",
+        "identity tally closed",
         "tasks export broker",
         "reporter",
         "process",
@@ -45,6 +47,15 @@ RIM = {
 }
 OUTSIDE = {"asyncio", "http", "random", "signal", "socket", "ssl", "subprocess"}
 OUTSIDE |= {"threading", "time"}
+POSIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+POSIX_NAMES = {
+    *("os.fork", "os.geteuid", "os.getuid", "os.kill", "os.killpg", "os.register_at_fork"),
+    *("os.setsid", "os.waitpid", "os.wait", "os.mkfifo", "os.sched_getaffinity"),
+    *("signal.SIGKILL", "signal.SIGQUIT", "signal.SIGHUP", "signal.SIGUSR1", "signal.SIGUSR2"),
+    *("signal.SIGALRM", "signal.SIGCHLD", "signal.SIGSTOP", "signal.SIGCONT", "signal.setitimer"),
+    *("signal.pthread_sigmask", "signal.pthread_kill", "signal.sigwait", "signal.pause"),
+    *("socket.AF_UNIX", "socket.AF_NETLINK", "socket.AF_ALG"),
+}
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 
@@ -106,6 +117,30 @@ def test_files_and_functions_fit_a_screen(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or 0) - node.lineno + 1
             assert lines <= FUNCTION_LINES_MAX, f"{node.name} has {lines} lines"
+
+
+def test_the_worker_side_can_be_imported_where_there_is_no_posix() -> None:
+    """Whatever Windows lacks is taken away, then every module is imported anew."""
+    modules = [".".join(module_of(path)) for path in FILES if module_of(path)[0] == "telemetry"]
+    modules.remove("telemetry.__main__")
+    code = (
+        "import importlib, os, signal, socket, sys, threading\n"
+        "import celery.worker, celery.beat, celery.concurrency.prefork, click, psutil\n"
+        "import opentelemetry.sdk.metrics, opentelemetry.sdk.trace\n"
+        "import opentelemetry.exporter.otlp.proto.http.metric_exporter\n"
+        f"for name in {sorted(POSIX_MODULES)!r}:\n"
+        "    sys.modules[name] = None\n"
+        f"for name in {sorted(POSIX_NAMES)!r}:\n"
+        "    module, _, what = name.partition('.')\n"
+        "    if hasattr(sys.modules[module], what):\n"
+        "        delattr(sys.modules[module], what)\n"
+        f"for name in {modules!r}:\n"
+        "    importlib.import_module(name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_worker_imports_no_server() -> None:

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 Mode = Literal["refuse", "warn", "off"]
 VARIABLE = "PORTLESS_GUARD"
+DEFAULT: Mode = "warn"
+"""What a worker does unasked: an error in somebody's task is theirs to choose, a line is not."""
 STACKS_MAX = 10
 """Attempts that are logged with their stack; a loop that tries again must not fill the disk."""
 _LOCAL_FAMILIES = frozenset(
@@ -68,8 +70,12 @@ class _Tripwire:
             self._bind(*args)
 
     def _bind(self, sock: socket.socket, address: object) -> None:
-        if _is_harmless(sock, address):
-            return
+        try:
+            if _is_harmless(sock, address):
+                return
+        except Exception:
+            # What it cannot judge is not harmless; in mode warn it must not fail either.
+            logger.debug("an address could not be judged", exc_info=True)
         attempt = next(self._attempts)
         # What logs or counts may bind a socket itself: that is refused without a word.
         if not getattr(self._telling, "now", False):
@@ -85,8 +91,10 @@ class _Tripwire:
         try:
             if attempt <= STACKS_MAX:
                 stack = "".join(traceback.format_stack()[:-3])
-                what = "refused to bind" if self.mode == "refuse" else "bound"
-                logger.error("%s a socket to %s, from:\n%s", what, address, stack)
+                refused = self.mode == "refuse"
+                what = "refused to bind" if refused else "bound"
+                level = logging.ERROR if refused else logging.WARNING
+                logger.log(level, "%s a socket to %s, from:\n%s", what, address, stack)
             self.tell()
         except Exception:
             logger.debug("an attempt to bind could not be told", exc_info=True)
@@ -100,9 +108,11 @@ _tripwire: _Tripwire | None = None
 
 
 def mode(environ: Mapping[str, str]) -> Mode:
-    """What PORTLESS_GUARD asks for; off where it is unset or empty. Raises `ValueError`."""
+    """What PORTLESS_GUARD asks for; `DEFAULT` where it is unset or empty. Raises `ValueError`."""
     text = environ.get(VARIABLE, "").strip().lower()
-    if text in {"", "off"}:
+    if not text:
+        return DEFAULT
+    if text == "off":
         return "off"
     if text == "refuse":
         return "refuse"

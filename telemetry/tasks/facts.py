@@ -79,6 +79,23 @@ class WorkerStopped(NamedTuple):
     """The worker's last word: what it still has in hand it will not finish."""
 
 
+class BeatSent(NamedTuple):
+    """Beat published the task of a schedule entry."""
+
+    schedule: str
+    """The entry's name."""
+    at_seconds: float
+    """Since the epoch."""
+    late_seconds: float | None
+    """Since it was due; None where the schedule does not say."""
+
+
+class Bound(NamedTuple):
+    """Code of a process that must not listen gave a socket an address, or tried to."""
+
+    result: Literal["refused", "warned"]
+
+
 class HookFailed(NamedTuple):
     """Our own code failed in a hook."""
 
@@ -102,6 +119,8 @@ Fact: TypeAlias = (
     | PoolMeasured
     | ChildExited
     | WorkerStopped
+    | BeatSent
+    | Bound
     | HookFailed
     | ExportFailed
     | Overflowed

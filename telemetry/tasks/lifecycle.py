@@ -75,6 +75,8 @@ class Lifecycle:
             facts.PoolMeasured: self._pool_measured,
             facts.ChildExited: self._child_exited,
             facts.WorkerStopped: self._worker_stopped,
+            facts.BeatSent: self._beat_sent,
+            facts.Bound: self._bound,
             facts.HookFailed: self._hook_failed,
             facts.ExportFailed: self._export_failed,
             facts.Overflowed: self._overflowed,
@@ -132,7 +134,7 @@ class Lifecycle:
     def _worker_started(self, fact: facts.WorkerStarted) -> None:
         for metric in (catalog.UP, catalog.ACTIVE, catalog.RESERVED, catalog.PROCESSES):
             self._gauges[metric] = self._tallies.cell(metric, fact.hostname)
-        for metric in (catalog.CHILD_EXITS, catalog.OVERFLOW):
+        for metric in (catalog.CHILD_EXITS, catalog.BINDS, catalog.OVERFLOW):
             for reason in metric.values:
                 self._tallies.cell(metric, reason)
         self._tallies.cell(catalog.EXPORT_FAILURES)
@@ -154,6 +156,16 @@ class Lifecycle:
         for metric in self._gauges:
             self._set(metric, 0)
         self._gauges.clear()  # nothing that comes after the last word changes it
+
+    def _beat_sent(self, fact: facts.BeatSent) -> None:
+        cell = self._tallies.cell(catalog.BEAT_LAST_SENT, fact.schedule)
+        self._tallies.numbers[cell] = fact.at_seconds
+        if fact.late_seconds is not None:
+            cell = self._tallies.cell(catalog.BEAT_LATENESS, fact.schedule)
+            self._tallies.numbers[cell] = fact.late_seconds
+
+    def _bound(self, fact: facts.Bound) -> None:
+        self._count(catalog.BINDS, fact.result)
 
     def _hook_failed(self, fact: facts.HookFailed) -> None:
         self._count(catalog.HOOK_ERRORS, fact.hook)

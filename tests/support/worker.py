@@ -1,4 +1,4 @@
-"""A worker as users start it: `celery -A … worker` in a process of its own."""
+"""Commands as users start them, in a process of their own; above all `celery -A … worker`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,18 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60.0
 """Generous: a loaded machine takes its time to import Celery."""
 
 
-class Worker:
-    """A running worker; `stop` or `kill` ends it."""
+class Command:
+    """A running command; `stop` or `kill` ends it."""
 
-    def __init__(
-        self, pool: str, log: Path, environ: Mapping[str, str], *options: str, name: str = "one"
-    ) -> None:
-        self.node_name = f"{name}@lab"
+    def __init__(self, command: Sequence[str], log: Path, environ: Mapping[str, str]) -> None:
         self.log = log
-        command = [sys.executable, "-m", "celery", "-A", "tests.support.app", "worker"]
-        command += ["-P", pool, "-n", self.node_name, "-l", "INFO", "-c", "2", *options]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command,
@@ -38,11 +33,6 @@ class Worker:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-
-    def ready(self) -> Worker:
-        """Wait until it consumes."""
-        self.wait_for(lambda: " ready." in self.log.read_text(), READY_SECONDS)
-        return self
 
     def stop(self, how: signal.Signals = signal.SIGTERM, timeout_seconds: float = 60.0) -> int:
         """Ask it to end; returns its exit code."""
@@ -67,6 +57,23 @@ class Worker:
         while not done():  # type: ignore[operator]
             ended = self.process.poll() is not None
             if ended or time.monotonic() > deadline:
-                what = "the worker ended" if ended else "it did not happen in time"
+                what = "the process ended" if ended else "it did not happen in time"
                 raise AssertionError(f"{what}:\n{self.log.read_text()[-5000:]}")
             time.sleep(0.05)
+
+
+class Worker(Command):
+    """A running worker."""
+
+    def __init__(
+        self, pool: str, log: Path, environ: Mapping[str, str], *options: str, name: str = "one"
+    ) -> None:
+        self.node_name = f"{name}@lab"
+        command = [sys.executable, "-m", "celery", "-A", "tests.support.app", "worker"]
+        command += ["-P", pool, "-n", self.node_name, "-l", "INFO", "-c", "2", *options]
+        super().__init__(command, log, environ)
+
+    def ready(self) -> Worker:
+        """Wait until it consumes."""
+        self.wait_for(lambda: " ready." in self.log.read_text(), READY_SECONDS)
+        return self

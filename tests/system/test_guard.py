@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from telemetry.cli import main
 from telemetry.guard.cli import LISTENED, NOT_SEEN
+from tests.support.sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,16 +118,58 @@ def test_a_worker_that_listens_is_caught(tmp_path: Path, pool: str) -> None:
         assert worker.output.count(f"TCP 0.0.0.0:{port}") == 1
 
 
-def test_the_tripwire_keeps_a_worker_closed(tmp_path: Path) -> None:
-    """With bind refused in the worker the same application stays shut, and goes on."""
+BINDS = """
+import socket
+from celery import Celery, signals
+from telemetry import instrument
+app = Celery("binds", broker="memory://")
+instrument(app)
+@app.task
+def bind():
+    with socket.socket() as server:
+        server.bind(("0.0.0.0", 0))
+@signals.worker_ready.connect
+def _publish(**_):
+    bind.delay()
+app.worker_main(["worker", "-c", "1", "-n", "one@lab", "-l", "INFO"])
+"""
+
+
+@pytest.mark.parametrize("mode", ["refuse", ""])
+def test_a_task_that_binds_is_told_of_or_refused(tmp_path: Path, mode: str) -> None:
+    """In a pool process, as PORTLESS_GUARD says; unasked the task goes on and a line tells."""
+    sink = Sink()
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint, "OTEL_METRIC_EXPORT_INTERVAL": "200"}
+    command = (sys.executable, "-c", BINDS)
+    try:
+        with guarded(tmp_path, "--", *command, **environ, PORTLESS_GUARD=mode) as worker:
+            worker.wait_until(lambda: sink.sum("celery.worker.binds") == 1)
+            ended = "failed" if mode else "success"
+            worker.wait_until(lambda: sink.sum(f"celery.task.{ended}") == 1)
+            assert worker.stop() == 0, worker.output
+    finally:
+        sink.close()
+    reason = "refused" if mode else "warned"
+    assert sink.sum("celery.worker.binds", reason=reason) == 1
+    if mode:
+        assert sink.sum("celery.task.failed", exception="BindRefusedError") == 1
+    assert f"{'refused to bind' if mode else 'bound'} a socket to ('0.0.0.0', 0)" in worker.output
+
+
+@pytest.mark.parametrize("disabled", ["true", "false"])
+def test_the_tripwire_keeps_a_worker_closed(tmp_path: Path, disabled: str) -> None:
+    """An application that would serve stays shut and goes on, also without any telemetry."""
     code = (
-        "from telemetry.guard.bindhook import forbid_listening\n"
-        "forbid_listening()\n"
         "from tests.support.shop.app import app\n"
+        "from telemetry import instrument\n"
+        "instrument(app)\n"
         "app.worker_main(['worker', '-P', 'solo', '-l', 'INFO'])\n"
     )
+    environ = {"PORTLESS_GUARD": "refuse", "OTEL_SDK_DISABLED": disabled}
+    environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9"
     command = (sys.executable, "-c", code)
-    with guarded(tmp_path, "--", *command, SHOP_PORT=str(free_port())) as worker:
+    port = str(free_port())
+    with guarded(tmp_path, "--", *command, SHOP_PORT=port, **environ) as worker:
         worker.wait_for(" ready.")
         worker.wait_for("refused to bind")
         assert worker.stop() == 0

@@ -208,12 +208,12 @@ assert not told
 
 
 @pytest.mark.parametrize(
-    ("text", "mode"), [("", "off"), (" Refuse ", "refuse"), ("warn", "warn"), ("off", "off")]
+    ("text", "mode"), [("", "warn"), (" Refuse ", "refuse"), ("warn", "warn"), ("off", "off")]
 )
 def test_the_environment_chooses(text: str, mode: str) -> None:
-    """Unset and empty mean off."""
+    """Unset and empty mean that it is only told of."""
     assert bindhook.mode({"PORTLESS_GUARD": text}) == mode
-    assert bindhook.mode({}) == "off"
+    assert bindhook.mode({}) == "warn"
 
 
 def test_a_word_that_is_no_mode_is_refused() -> None:

@@ -93,6 +93,45 @@ def test_disabled_is_nothing_at_all(sink: Sink) -> None:
     assert sink.requests == 0
 
 
+def test_a_guard_that_was_asked_for_by_mistake_stops_the_start() -> None:
+    """A typing error in PORTLESS_GUARD must not leave the door open, with telemetry or without."""
+    for disabled in ("true", "false"):
+        run(
+            "import telemetry\n"
+            "from telemetry.settings import SettingsError\n"
+            "from celery import Celery\n"
+            "try:\n"
+            "    telemetry.instrument(Celery('p'))\n"
+            "except SettingsError as error:\n"
+            "    assert 'refuse, warn and off are possible' in str(error)\n"
+            "else:\n"
+            "    raise AssertionError\n",
+            PORTLESS_GUARD="refused",
+            OTEL_SDK_DISABLED=disabled,
+        )
+
+
+def test_the_guard_leaves_with_the_worker(sink: Sink) -> None:
+    """While a worker runs in the process of a test nobody binds; afterwards the test may."""
+    run(
+        WORKER + "import socket\n"
+        "@app.task\n"
+        "def bind():\n"
+        "    socket.socket().bind(('0.0.0.0', 0))\n"
+        "with start_worker(app, pool='solo', perform_ping_check=False, loglevel='critical'):\n"
+        "    try:\n"
+        "        bind.delay().get(timeout=30)\n"
+        "    except PermissionError:\n"
+        "        pass\n"
+        "    else:\n"
+        "        raise AssertionError\n"
+        "with socket.socket() as server:\n"
+        "    server.bind(('0.0.0.0', 0))\n",
+        PORTLESS_GUARD="refuse",
+        OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint,
+    )
+
+
 def test_a_producer_says_at_its_exit_what_it_sent(sink: Sink) -> None:
     """Though it lives much shorter than an interval; `instrument` twice counts once."""
     run(PRODUCER + "publish(3)", OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint)
