@@ -1,7 +1,8 @@
 """One HTTP/1 connection: bytes in, requests to the handler, answers out, in order.
 
-httptools parses (llhttp, the parser of Node.js); here are the limits, the patience and the order of
-answers. What a request means, and how many others there are, is not known.
+httptools parses (llhttp, the parser of Node.js), but not a head that the client repeats; here are
+the limits, the patience and the order of answers. What a request means, and how many others there
+are, is not known.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from urllib.parse import unquote
 import httptools
 
 from collector.errors import Code, Refused
+from collector.server import heads
 from collector.server.limits import Limit
 from collector.server.messages import BODY_TOO_LARGE, PLAIN, Request, Response
 from collector.server.room import report
@@ -35,7 +37,7 @@ class Pending(NamedTuple):
     keep_alive: bool
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """The protocol of one client's connection."""
 
     def __init__(self, room: Room) -> None:
@@ -48,6 +50,12 @@ class Connection(asyncio.Protocol):
         """The last answer is written; what still comes in is thrown away."""
         self._paused = False
         """The client does not take what was written."""
+        self._head: heads.Head | None = None
+        """How the last request began, if the next one may begin so."""
+        self._chunk = b""
+        """What the parser is fed, while the next head it tells of is the one that stands first."""
+        self._missing = 0
+        """Bytes of a body still to come behind a head that was not parsed."""
         self._silent_bytes = 0
         """Fed to the parser since it last told of anything."""
         self.deadline = room.now + room.limits.request_seconds_max
@@ -55,6 +63,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._url = b""
+        self._method, self._path = "", ""
         self._headers: dict[str, str] = {}
         self._header_bytes = 0
         self._body: list[bytes] = []
@@ -76,10 +85,48 @@ class Connection(asyncio.Protocol):
         self._pending.clear()
         self._room.guests.discard(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Offer a place to read into; it is empty again when `buffer_updated` returns."""
+        return self._room.inbound
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was read."""
+        data = bytes(self._room.inbound[:nbytes])
+        while data and not self._closing:
+            if self._missing:
+                data = self._body_goes_on(data)
+            elif self._head and not self._reading and (known := self._head.match(data)):
+                length, at = known
+                data = data[at:]
+                self._begin_known(self._head, length)
+            else:
+                self._parse(data)
+                break
+        if self._paused and not self._closing:
+            self._transport.pause_reading()
+
+    def _begin_known(self, head: heads.Head, length: int) -> None:
+        """Begin a request with a head like the one before, without the parser."""
+        self.on_message_begin()
+        self._method, self._path, self._headers = head.method, head.path, dict(head.headers)
+        self._missing = length
+        self._admit(length)
+        if not length:
+            self._complete("1.1", keep_alive=True)
+
+    def _body_goes_on(self, data: bytes) -> bytes:
+        """Take what belongs to the body from the beginning of `data`; return the rest."""
+        piece, rest = data[: self._missing], data[self._missing :]
+        self._missing -= len(piece)
+        self.on_body(piece)
+        if not self._missing:
+            self._complete("1.1", keep_alive=True)
+        return rest
+
+    def _parse(self, data: bytes) -> None:
         """Feed the parser, which calls the methods below."""
-        if self._closing:
-            return
+        self._head = None
+        self._chunk = b"" if self._reading else data
         self._silent_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -94,8 +141,6 @@ class Connection(asyncio.Protocol):
         # Headers, and trailers behind a body, are kept by the parser until they are complete.
         if self._silent_bytes > self._room.limits.header_bytes_max and not self._closing:
             self._limit(Limit.HEADER_BYTES, _plain(431))
-        if self._paused and not self._closing:
-            self._transport.pause_reading()
 
     def pause_writing(self) -> None:
         """Answer no more until the client has read; so a page is not kept a thousand times."""
@@ -136,17 +181,22 @@ class Connection(asyncio.Protocol):
         self._silent_bytes = 0
         if self._closing:
             return
+        self._method = self._parser.get_method().decode("latin-1")
+        self._path = _path(self._url)
+        chunk, self._chunk = self._chunk, b""
         if self._header_bytes > self._room.limits.header_bytes_max:
             self._limit(Limit.HEADER_BYTES, _plain(431))
         elif "host" not in self._headers and self._parser.get_http_version() == "1.1":
             self._limit(Limit.MALFORMED, _plain(400))
-        elif int(self._headers.get("content-length") or 0) > self._room.handler.body_bytes_max:
-            self._too_large()
+        elif not self._admit(int(self._headers.get("content-length") or 0)):
+            return
         elif "expect" in self._headers:
             if self._headers["expect"].lower() != "100-continue":
                 self._refuse(_plain(417))
             elif not self._pending:
                 self._transport.write(CONTINUE)
+        elif chunk and self._parser.get_http_version() == "1.1":
+            self._head = heads.learn(chunk, self._method, self._path, self._headers)
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body."""
@@ -169,8 +219,22 @@ class Connection(asyncio.Protocol):
             return
         parser = self._parser
         keep_alive = parser.should_keep_alive() and not parser.should_upgrade()
-        request = self._request(b"".join(self._body))
-        self._pending.append(Pending(request, parser.get_http_version(), keep_alive))
+        self._complete(parser.get_http_version(), keep_alive=keep_alive)
+
+    # What both come to, the parser and the head that is known.
+
+    def _admit(self, length: int) -> bool:
+        """Refuse a request by its head; `length` is that of its body, 0 if it does not say."""
+        if length > self._room.handler.body_bytes_max:
+            self._too_large()
+            return False
+        return True
+
+    def _complete(self, version: str, *, keep_alive: bool) -> None:
+        if self._closing:
+            return
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._pending.append(Pending(self._request(body), version, keep_alive))
         self._release()
         self._reading = False
         self._answer()
@@ -235,7 +299,7 @@ class Connection(asyncio.Protocol):
             return
         self._closing = True
         self._release()
-        method = self._parser.get_method() if self._url else b""
+        method = self._parser.get_method() if self._url else self._method.encode()
         self._write(response, "1.1", keep_alive=False, bare=method == b"HEAD")
         self.deadline = self._room.now + self._room.limits.linger_seconds
         if self._transport.can_write_eof():
@@ -250,8 +314,7 @@ class Connection(asyncio.Protocol):
         return self._room.handler.refuse(self._request(b""), refusal)
 
     def _request(self, body: bytes) -> Request:
-        method: bytes = self._parser.get_method()
-        return Request(method.decode("latin-1"), _path(self._url), self._headers, body)
+        return Request(self._method, self._path, self._headers, body)
 
     def _release(self) -> None:
         """Let go of the body."""

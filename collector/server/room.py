@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+INBOUND_BYTES = 256 * 1024
+"""As much as asyncio would read at once; it would make room for as many bytes each time anew."""
+
 FAULT = Response(500, PLAIN, b"500 internal server error\n")
 
 
@@ -63,6 +66,8 @@ class Room:
         self.draining = False
         self.buffered_bytes = 0
         """Length of all bodies that are coming in."""
+        self.inbound = memoryview(bytearray(INBOUND_BYTES))
+        """Where every connection reads into, one after the other."""
         self.guests: set[Guest] = set()
         self.counts: Counter[Limit] = Counter()
 
