@@ -39,9 +39,9 @@ class Reading(NamedTuple):
     values: NDArray[Any]
     """Shape (n,): int64 or float64; the sums of distributions, as float64."""
     times: NDArray[np.uint64]
-    """Nanoseconds since 1970."""
+    """Nanoseconds since 1970; empty for lives that tell their start, where the largest counts."""
     starts: NDArray[np.uint64]
-    """Of deltas; zeros otherwise."""
+    """Of deltas; zeros otherwise, and empty as above."""
     counts: NDArray[np.int64] | None = None
     """Of distributions."""
     buckets: NDArray[np.int64] | None = None

@@ -7,12 +7,12 @@ a whole column of points is always recorded in one stroke.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from numpy.typing import NDArray
 
@@ -20,6 +20,21 @@ BIN = 0
 """The row that nobody reads."""
 NOBODY = -1
 """The series of rows that are free, and of the bin."""
+
+Rows: TypeAlias = "slice | NDArray[np.intp]"
+"""Some rows; a slice is of rows that lie one behind the other, each there once, without the bin."""
+
+
+def some_of(rows: Rows, chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the chosen ones of rows."""
+    if isinstance(rows, slice):
+        rows = np.arange(rows.start, rows.stop)
+    return rows[chosen]
+
+
+def each_of(rows: Rows) -> Iterable[int]:
+    """Go through rows one by one."""
+    return range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
 
 
 class Book:
@@ -80,7 +95,7 @@ class Book:
         self.sources[row] = self.series[row] = NOBODY
         self._free.append(row)
 
-    def touch(self, rows: NDArray[np.intp], now: float) -> None:
+    def touch(self, rows: Rows, now: float) -> None:
         """Note that these rows were spoken for, whatever was said.
 
         Who remembers rows must touch them whenever it uses them: silent rows are closed.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from collector.ledger.book import BIN, Book
+from collector.ledger.book import BIN, Book, Rows, some_of
 from collector.ledger.deltas import Intervals
 from collector.ledger.lives import Lives
 
@@ -52,22 +52,22 @@ class Distributions(Lives):
         self._intervals = Intervals()
 
     @abstractmethod
-    def _put(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:
+    def _put(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
         """Let the chosen points of a reading stand in these rows, of which none is there twice."""
 
     @abstractmethod
     def _add(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:
         """Add the chosen points of a reading to these rows."""
 
-    def record(self, rows: NDArray[np.intp], reading: Reading, *, unique: bool) -> None:
+    def record(self, rows: Rows, reading: Reading, *, unique: bool) -> None:
         """Take cumulative readings of lives whose start is known."""
         counts = counts_of(reading)
-        if unique:
+        if unique or isinstance(rows, slice):
             grown = counts >= self.counts[rows]
             if grown.all():
                 self._stand(rows, reading, slice(None))
             else:
-                self._stand(rows[grown], reading, np.flatnonzero(grown))
+                self._stand(some_of(rows, grown), reading, np.flatnonzero(grown))
         else:
             for index, row in enumerate(rows.tolist()):
                 if counts[index] >= self.counts[row]:
@@ -101,7 +101,7 @@ class Distributions(Lives):
         self.present[added] = True
         return late
 
-    def _stand(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:
+    def _stand(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
         self.counts[rows] = counts_of(reading)[chosen]
         self.sums[rows] = reading.values[chosen]
         self._put(rows, reading, chosen)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from collector.histogram import add, exponential
-from collector.ledger.book import BIN
+from collector.ledger.book import BIN, Rows, each_of
 from collector.ledger.distributions import Chosen, Distributions
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ class Exponentials(Distributions):
         self._added: dict[int, Exponential] = {}
         """How those lie that are added up: increments, and lives that were carried over."""
 
-    def _put(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:
+    def _put(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
         buckets, grids = _parts_of(reading)
         indices = np.arange(len(grids))[chosen].tolist()
-        for row, index in zip(rows.tolist(), indices):
+        for row, index in zip(each_of(rows), indices):
             if row != BIN:
                 self._told[row] = grids[index], buckets[index].copy()
 

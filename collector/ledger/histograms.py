@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from collector.histogram import Counts
+    from collector.ledger.book import Rows
     from collector.reading import Reading
 
 
@@ -31,7 +32,7 @@ class Histograms(Distributions):
         self.buckets = np.zeros((1, len(bounds) + 1), np.int64)
         self.base_buckets = np.zeros((1, len(bounds) + 1), np.int64)
 
-    def _put(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:
+    def _put(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
         self.buckets[rows] = _buckets_of(reading)[chosen]
 
     def _add(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:

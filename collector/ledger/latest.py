@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from collector.ledger.book import Scalars
+from collector.ledger.book import Rows, Scalars, some_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,24 +26,25 @@ class Latest(Scalars):
 
     def record(
         self,
-        rows: NDArray[np.intp],
+        rows: Rows,
         values: NDArray[Any],
         times: NDArray[np.uint64],
         *,
         unique: bool,
     ) -> None:
         """Take readings; of two with the same time the one that came later stands."""
-        if not unique:
+        if not unique and not isinstance(rows, slice):
             for index in range(len(rows)):
                 one = slice(index, index + 1)
                 self.record(rows[one], values[one], times[one], unique=True)
             return
         newer = times >= self.times[rows]
-        rows, values = rows[newer], values[newer]
+        if not newer.all():
+            rows, values, times = some_of(rows, newer), values[newer], times[newer]
         doubles = values.dtype == np.float64
         self.floats[rows] = values if doubles else 0.0
         self.ints[rows] = 0 if doubles else values
-        self.times[rows] = times[newer]
+        self.times[rows] = times
         self.present[rows] = True
 
     def silence(self, rows: NDArray[np.intp], times: NDArray[np.uint64]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.ledger.book import BIN
+from collector.ledger.book import BIN, Rows, each_of
 from collector.ledger.distributions import Chosen, Distributions
 from collector.reading import SummaryReading
 
@@ -29,10 +29,10 @@ class Summaries(Distributions):
         self._told: dict[int, tuple[tuple[float, ...], NDArray[np.float64]]] = {}
         """The quantiles of each row, and their values."""
 
-    def _put(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:
+    def _put(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
         if reading.quantiles is None:
             raise TypeError("a reading without quantiles is no summary")
-        for row, values in zip(rows.tolist(), reading.quantiles[chosen]):
+        for row, values in zip(each_of(rows), reading.quantiles[chosen]):
             if row != BIN:
                 self._told[row] = reading.bounds, values.copy()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from collector.ledger.book import BIN, Contributions, Scalars
+from collector.ledger.book import BIN, Contributions, Rows, Scalars
 from collector.ledger.lives import Lives
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ class Totals(Scalars, Lives):
         self.base_ints = np.zeros(1, np.int64)
         self.base_floats = np.zeros(1, np.float64)
 
-    def record(self, rows: NDArray[np.intp], values: NDArray[Any], *, unique: bool) -> None:
+    def record(self, rows: Rows, values: NDArray[Any], *, unique: bool) -> None:
         """Take readings of lives whose start is known; `unique` says that no row is there twice."""
         column = self.floats if values.dtype == np.float64 else self.ints
-        if unique:
+        if unique or isinstance(rows, slice):
             column[rows] = np.maximum(column[rows], values)
         else:
             np.maximum.at(column, rows, values)

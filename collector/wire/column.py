@@ -1,7 +1,7 @@
 """Points that are read alike, as a table of cells: one row for each number, one column a point.
 
 A cell is eight bytes that a shape finds in a request. Here it is said in which order the cells of a
-kind of point stand, and what number each is. Bytes and offsets are not known.
+kind of point stand, and what number each is. Bytes are not known.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from collector.reading import Exemplar, Grid, Reading
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TIMES = 3
-"""Every point begins with its value (the sum of a distribution), its time and its start."""
+VALUE = 1
+"""Every point begins with its value, of distributions the sum."""
+TIMES = 2
+"""Where the time matters it goes on with its time and its start; distributions then with their
+count, and with what they tell besides."""
+_UNTIMED = np.zeros(0, np.uint64)
 EXEMPLAR = 5
 """Exemplars are columns of their own: value, time, span id, and both halves of the trace id."""
-COUNTED = TIMES + 1
-"""Distributions go on with their count, and then with what they tell besides."""
 
 VARINT_BYTES_MAX = 8
 """A varint of more does not fit a cell; from 2^56 on."""
@@ -64,48 +66,68 @@ class Layout(NamedTuple):
 
     kind: Kind
     rows: int
-    """How many cells a point has."""
+    """How many cells a point has, those of a run not counted."""
     is_double: bool
     bounds: tuple[float, ...] = ()
     """A histogram's bounds, a summary's quantiles."""
     is_exemplar: bool = False
     """Whether it is of exemplars, where a point is that which an exemplar belongs to."""
+    is_timed: bool = True
+    """Whether times matter: not to a life that tells its start, of which the largest counts."""
+    run: int = 0
+    """Cells that stand one behind the other at the end of a point's, to be read in one piece."""
+
+
+class Cells(NamedTuple):
+    """The numbers of one column's points, as they were found."""
+
+    rows: NDArray[np.uint64]
+    """Shape (rows, n)."""
+    runs: NDArray[np.uint64] | None
+    """Shape (n, run); None where the layout has no run."""
 
 
 class Column:
-    """Points of one layout."""
+    """Points of one layout, and where their cells are."""
 
-    def __init__(self, points: list[Point], layout: Layout) -> None:
+    def __init__(
+        self,
+        points: list[Point],
+        layout: Layout,
+        places: NDArray[np.intp],
+        runs: NDArray[np.intp],
+    ) -> None:
         self.points = points
         self.layout = layout
-        self.first = 0
-        """Where the column's cells begin among the shape's."""
+        self.places = places
+        """Shape (rows, n)."""
+        self.runs = runs
+        """Where each point's run begins, shape (n,); empty where the layout has none."""
         self._grids = tuple([point.grid for point in points if point.grid is not None]) or None
 
-    @property
-    def cells(self) -> int:
-        """How many cells the column has."""
-        return self.layout.rows * len(self.points)
-
-    def read(self, cells: NDArray[np.uint64]) -> Reading:
-        """Cut the column's numbers out of the shape's cells."""
-        rows = cells[self.first : self.first + self.cells].reshape(-1, len(self.points))
+    def read(self, cells: Cells) -> Reading:
+        """Say what the column's cells are."""
+        rows, runs = cells
         values = rows[0].view(np.float64 if self.layout.is_double else np.int64)
-        if self.layout.rows == TIMES:
-            return Reading(values, rows[1], rows[2])
+        times = starts = _UNTIMED
+        at = VALUE
+        if self.layout.is_timed:
+            times, starts = rows[VALUE], rows[VALUE + 1]
+            at += TIMES
+        if not self.layout.kind.is_distribution:
+            return Reading(values, times, starts)
         kind, bounds = self.layout.kind, self.layout.bounds
-        counts, told = rows[TIMES].view(np.int64), rows[COUNTED:]
+        counts, told = rows[at].view(np.int64), rows[at + 1 :]
         if kind is Kind.SUMMARY:
-            quantiles = told.view(np.float64).T
-            return Reading(values, rows[1], rows[2], counts, None, quantiles, bounds)
+            return Reading(values, times, starts, counts, None, told.view(np.float64).T, bounds)
         if kind is Kind.EXPONENTIAL:
             told = np.concatenate([told[:1], unpacked(told[1:])])
-        buckets = told.view(np.int64).T
-        return Reading(values, rows[1], rows[2], counts, buckets, None, bounds, self._grids)
+        buckets = (told.T if runs is None else runs).view(np.int64)
+        return Reading(values, times, starts, counts, buckets, None, bounds, self._grids)
 
-    def exemplars(self, cells: NDArray[np.uint64]) -> list[Exemplar]:
-        """Cut exemplars out of the shape's cells, where the column is of these."""
-        rows = cells[self.first : self.first + self.cells].reshape(EXEMPLAR, -1)
+    def exemplars(self, cells: Cells) -> list[Exemplar]:
+        """Say what the cells are, where the column is of exemplars."""
+        rows = cells.rows
         values = rows[0].view(np.float64 if self.layout.is_double else np.int64)
         traces = np.column_stack([rows[3], rows[4]])
         return [

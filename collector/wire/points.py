@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from collector.errors import Reason
 from collector.model import Kind, Temporality
 from collector.reading import Grid
-from collector.wire.column import COUNTED, EXEMPLAR, TIMES, VARINT_BYTES_MAX, Layout, Point
+from collector.wire.column import EXEMPLAR, VARINT_BYTES_MAX, Layout, Point
 from collector.wire.scan import FIXED64, LENGTH, VARINT, Unusual, fields, signed, varint
 from collector.wire.shape import CELL, Entry
 from collector.wire.values import DuplicateKey, attributes
@@ -32,6 +32,9 @@ SCALE_MIN, SCALE_MAX = -4, 20
 OpenTelemetry no finer one (https://opentelemetry.io/docs/specs/otel/metrics/sdk, maxscale)."""
 EXPONENT_MIN, EXPONENT_MAX = -1075, 1024
 """Doubles lie between these powers of two."""
+
+LASTING = frozenset({Kind.COUNTER, Kind.HISTOGRAM, Kind.EXPONENTIAL, Kind.SUMMARY})
+"""Kinds of which a life's largest reading counts, whenever it was taken."""
 
 EXEMPLARY = frozenset({Kind.COUNTER, Kind.HISTOGRAM, Kind.EXPONENTIAL})
 """Kinds whose exemplars the exposition has a place for."""
@@ -77,7 +80,9 @@ class Points:
         self._found.clear()
         entry = self._learn(at, end)
         for places, is_double in self._found:
-            layout = entry.layout._replace(rows=EXEMPLAR, is_double=is_double, is_exemplar=True)
+            layout = Layout(
+                entry.layout.kind, EXEMPLAR, is_double, entry.layout.bounds, is_exemplar=True
+            )
             self.exemplars.append(Entry(entry.point, self._moved(places), layout))
         return entry
 
@@ -103,9 +108,11 @@ class Points:
             elif number == 8 and wire_type == VARINT:
                 flags = varint(self._data, a)[0]
         point = self._point(ranges, start, flags)
-        places = [value, time, self._start(start)]
-        self._mark(places)
-        return Entry(point, self._moved(places), Layout(self._head.kind, TIMES, is_double))
+        self._mark([value, time, self._start(start)])
+        is_timed = self._is_timed(point)
+        places = [value, time, self._start(start)] if is_timed else [value]
+        layout = Layout(self._head.kind, len(places), is_double, is_timed=is_timed)
+        return Entry(point, self._moved(places), layout)
 
     def _histogram(self, at: int, end: int) -> Entry:
         """Read a HistogramDataPoint."""
@@ -249,10 +256,25 @@ class Points:
         bounds: tuple[float, ...] = (),
     ) -> Entry:
         """Make an entry of what all distributions have and what this one tells besides."""
-        common = [cells.get(5), cells.get(3), self._start(cells.get(2)), cells.get(4)]
-        self._mark(common)
-        layout = Layout(self._head.kind, COUNTED + len(told), is_double=True, bounds=bounds)
-        return Entry(point, self._moved([*common, *told]), layout)
+        times = [cells.get(3), self._start(cells.get(2))]
+        self._mark([cells.get(5), *times, cells.get(4)])
+        is_timed = self._is_timed(point)
+        common = [cells.get(5), *(times if is_timed else ()), cells.get(4)]
+        run = told if isinstance(told, range) else range(0)
+        places = common if run else [*common, *told]
+        layout = Layout(
+            kind=self._head.kind,
+            rows=len(places),
+            is_double=True,
+            bounds=bounds,
+            is_timed=is_timed,
+            run=len(run),
+        )
+        return Entry(point, self._moved(places), layout, run.start - self._base)
+
+    def _is_timed(self, point: Point) -> bool:
+        """Whether it matters when a number was read: not where a life tells its start."""
+        return not (point.start and self._head.kind in LASTING)
 
     def _start(self, start: int | None) -> int | None:
         """Return the place of a start where it is a number that moves."""

@@ -24,9 +24,7 @@ from collector.wire.values import DuplicateKey, attributes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from collector.wire.column import Cells
     from collector.wire.points import AttributesCache
 
 ATTRIBUTES_MAX = 200_000
@@ -48,7 +46,7 @@ class Part(NamedTuple):
 
     context: Context
     shape: MetricShape
-    cells: NDArray[np.uint64]
+    cells: list[Cells]
     at: int
     """Where in the request it begins."""
 
@@ -90,7 +88,7 @@ class Reader:
         """How many shapes are remembered."""
         return len(self._shapes)
 
-    def again(self, body: bytes) -> tuple[RequestShape, NDArray[np.uint64]] | None:
+    def again(self, body: bytes) -> tuple[RequestShape, list[Cells]] | None:
         """Recognise a whole request at once; None if it is not one that was remembered."""
         shape = self._requests.get(_beginning(body))
         if shape is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from collector.wire.column import Column, Head, Layout, Point
+from collector.wire.column import Cells, Column, Head, Layout, Point
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -35,6 +35,8 @@ class Entry(NamedTuple):
     places: Sequence[int | None]
     """Offsets of its cells, in the order of the column's rows; None for zero: an absent field."""
     layout: Layout
+    run: int = 0
+    """Where its run begins, if its layout has one."""
 
 
 class Learnt(NamedTuple):
@@ -59,16 +61,16 @@ class Shape:
     size: int
     mask: NDArray[np.uint64]
     constant: NDArray[np.uint64]
-    offsets: NDArray[np.intp]
     used: float
     """When its numbers were last taken, on the caller's clock."""
     binding: Any = field(default=None, kw_only=True)
     """What the engine remembers for these streams; this room does not look inside."""
+    points: int = field(init=False)
+    """How many points a reading has."""
 
-    @property
-    def points(self) -> int:
-        """How many points a reading has."""
-        return sum([len(column.points) for column in self.columns if not column.layout.is_exemplar])
+    def __post_init__(self) -> None:
+        told = [column for column in self.columns if not column.layout.is_exemplar]
+        self.points = sum(len(column.points) for column in told)
 
 
 @dataclass(eq=False)
@@ -102,7 +104,14 @@ class Desk:
         self._bytes = np.zeros(size + 2 * CELL, np.uint8)
         self._words = self._bytes.view(np.uint64)
         self._scratch = np.empty_like(self._words)
-        self._windows = np.lib.stride_tricks.sliding_window_view(self._bytes, CELL)
+        # Not aligned, and overlapping: a cell may begin at any byte.
+        self._cells = self._pieces(CELL).view(np.uint64)
+
+    def _pieces(self, size: int) -> NDArray[np.void]:
+        """Return all runs of `size` bytes, one for each place where it can begin."""
+        places = len(self._bytes) - size + 1
+        pieces: NDArray[np.void] = np.ndarray((places,), f"V{size}", self._bytes, strides=(1,))
+        return pieces
 
     def lay(self, data: bytes, at: int, size: int) -> None:
         """Lay out `size` bytes of a metric, zeros behind them."""
@@ -115,32 +124,33 @@ class Desk:
         """Whether the bytes laid out have this shape."""
         words = len(shape.mask)
         masked = np.bitwise_and(self._words[:words], shape.mask, out=self._scratch[:words])
-        return bool(np.array_equal(masked, shape.constant))
+        return bool((masked == shape.constant).all())
 
-    def gather(self, shape: Shape) -> NDArray[np.uint64]:
-        """Read all cells of a shape that fits."""
-        return self._windows[shape.offsets].view(np.uint64).ravel()
+    def gather(self, shape: Shape) -> list[Cells]:
+        """Read all cells of a shape that fits, column by column."""
+        return [self._gather(column) for column in shape.columns]
+
+    def _gather(self, column: Column) -> Cells:
+        rows = self._cells[column.places]
+        run = column.layout.run
+        if not run:
+            return Cells(rows, None)
+        pieces = self._pieces(run * CELL)[column.runs]
+        return Cells(rows, pieces.view(np.uint64).reshape(-1, run))
 
     def cast(self, learnt: Learnt, size: int, now: float) -> MetricShape:
         """Make the shape of the metric whose bytes are laid out."""
         groups: dict[Layout, list[Entry]] = defaultdict(list)
         for entry in learnt.entries:
             groups[entry.layout].append(entry)
-        columns = []
-        offsets: list[int] = []
-        for layout, members in groups.items():
-            column = Column([entry.point for entry in members], layout)
-            column.first = len(offsets)
-            rows = zip(*(entry.places for entry in members))
-            offsets += [size if at is None else at for row in rows for at in row]
-            columns.append(column)
+        columns = [_column(layout, members, size) for layout, members in groups.items()]
         mask = np.full(size, 0xFF, np.uint8)
         cells = np.array(learnt.cells, np.intp)
         mask[(cells[:, None] + np.arange(CELL)).ravel()] = 0
         for at, end in learnt.varints:
             mask[at:end] = 0x80
         return MetricShape(
-            columns, size, *self._kept(mask), np.array(offsets, np.intp), now,
+            columns, size, *self._kept(mask), now,
             learnt.head, learnt.refused, bool(learnt.varints),
         )  # fmt: skip
 
@@ -154,25 +164,22 @@ class Desk:
         mask = np.full(size, 0xFF, np.uint8)
         for at, shape in placed:
             mask[at : at + shape.size] = shape.mask.view(np.uint8)[: shape.size]
-        columns: list[Column] = []
-        offsets: list[NDArray[np.intp]] = []
-        first = 0
+        columns = []
         for members in joined([shape for _, shape in placed]):
-            points = [
-                point for which, at in members for point in placed[which][1].columns[at].points
+            own = [(placed[which], placed[which][1].columns[at]) for which, at in members]
+            places = [
+                np.where(column.places == shape.size, size, column.places + base)
+                for (base, shape), column in own
             ]
-            one = placed[members[0][0]][1].columns[members[0][1]]
-            column = Column(points, one.layout)
-            column.first = first
-            first += column.cells
-            columns.append(column)
-            offsets.append(
-                np.concatenate([_moved(*placed[which], at, size) for which, at in members], axis=1)
+            columns.append(
+                Column(
+                    [point for _, column in own for point in column.points],
+                    own[0][1].layout,
+                    np.concatenate(places, axis=1),
+                    np.concatenate([column.runs + base for (base, _), column in own]),
+                )
             )
-        cells = [rows.ravel() for rows in offsets] or [np.zeros(0, np.intp)]
-        return RequestShape(
-            columns, size, *self._kept(mask), np.concatenate(cells), now, len(placed)
-        )
+        return RequestShape(columns, size, *self._kept(mask), now, len(placed))
 
     def _kept(self, mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """Return the mask in words, and what stays of the bytes laid out under it."""
@@ -191,9 +198,10 @@ def joined(shapes: Sequence[MetricShape]) -> list[list[tuple[int, int]]]:
     return list(groups.values())
 
 
-def _moved(base: int, shape: MetricShape, at: int, zero: int) -> NDArray[np.intp]:
-    """Return a column's offsets in a request in which the metric begins at `base`, kind by kind."""
-    column = shape.columns[at]
-    own = shape.offsets[column.first : column.first + column.cells]
-    moved = np.where(own == shape.size, zero, own + base)
-    return moved.reshape(-1, len(column.points))
+def _column(layout: Layout, members: Sequence[Entry], zero: int) -> Column:
+    """Make a column of points of one layout; `zero` is where absent fields are read."""
+    rows = zip(*(entry.places for entry in members))
+    places = [[zero if at is None else at for at in row] for row in rows]
+    runs = [entry.run for entry in members] if layout.run else []
+    points = [entry.point for entry in members]
+    return Column(points, layout, np.array(places, np.intp), np.array(runs, np.intp))

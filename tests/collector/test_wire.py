@@ -84,6 +84,10 @@ def decoded(body: bytes) -> Counter[Reading]:
     return found
 
 
+UNTOLD = -1
+"""The time of a reading of a life that tells its start: the largest counts, whenever it was."""
+
+
 def points(metric: Metric) -> list[Reading]:
     """The points of a decoded metric, as far as this collector reads them."""
     kind = metric.WhichOneof("data")
@@ -101,7 +105,10 @@ def points(metric: Metric) -> list[Reading]:
         if keys is None:
             continue
         what = (kind, temporality, kind == "sum" and data.is_monotonic, keys)
-        when = (point.start_time_unix_nano if temporality else 0, point.time_unix_nano)
+        start = point.start_time_unix_nano if temporality else 0
+        lasting = kind in DISTRIBUTIONS or (kind == "sum" and data.is_monotonic)
+        known = temporality == CUMULATIVE and start and lasting
+        when = (start, UNTOLD if known else point.time_unix_nano)
         stale = bool(point.flags & 1)
         if kind in DISTRIBUTIONS:
             told = DISTRIBUTIONS[kind](point)
@@ -184,12 +191,14 @@ def learnt(reader: Reader, body: bytes) -> Counter[Reading]:
             continue
         around = (part.context.resource, part.context.scope[:3], head[:3])
         kind, monotonic = KINDS[head.kind]
-        for column in part.shape.columns:
-            reading = column.read(part.cells)
+        for which, column in enumerate(part.shape.columns):
+            reading = column.read(part.cells[which])
             for at, point in enumerate(column.points):
-                start = int(reading.starts[at]) or point.start
+                timed = column.layout.is_timed
+                start = int(reading.starts[at]) if timed else 0
+                start = start or point.start
                 what = (kind, head.temporality.value, monotonic, point.attributes)
-                when = (start, int(reading.times[at]))
+                when = (start, int(reading.times[at]) if timed else UNTOLD)
                 if reading.counts is not None:
                     count = int(reading.counts[at].view("u8"))
                     told = told_of(reading, at)
@@ -273,10 +282,12 @@ def fill(draw: st.DrawFn, point: Any, kind: str) -> None:
 def numbers_of(columns: list[Column], cells: Any) -> Counter[Reading]:
     """Every point's own identity and numbers, whichever metric it is of."""
     found: Counter[Reading] = Counter()
-    for column in columns:
-        reading = column.read(cells)
+    for column, own in zip(columns, cells):
+        reading = column.read(own)
         for at, point in enumerate(column.points):
-            rest = [one[at].tobytes() for one in reading if isinstance(one, np.ndarray)]
+            rest = [
+                one[at].tobytes() for one in reading if isinstance(one, np.ndarray) and len(one)
+            ]
             key = (point, column.layout, *rest)
             found[key] += 1
     return found
@@ -452,9 +463,9 @@ def test_exemplars_are_read_where_they_are_asked_for(
         (part,) = EXEMPLARY.read(body, 0).parts
         found = [
             (bits(exemplar.value), *exemplar[1:])
-            for column in part.shape.columns
+            for column, own in zip(part.shape.columns, part.cells)
             if column.layout.is_exemplar
-            for exemplar in column.exemplars(part.cells)
+            for exemplar in column.exemplars(own)
         ]
         assert sorted(found) == sorted(expected)
         assert part.shape.points == 1
@@ -596,7 +607,7 @@ def test_json_that_is_not_otlp_is_malformed(body: bytes) -> None:
 def test_json_reads_what_the_specification_allows() -> None:
     """64-bit integers as text or number, enums by name, unknown fields, hex ids of exemplars."""
     body = b"""{"unknown": 1, "resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "a",
-      "sum": {"isMonotonic": true,
+      "sum": {"isMonotonic": false,
       "aggregationTemporality": "AGGREGATION_TEMPORALITY_CUMULATIVE", "dataPoints": [
         {"asInt": "9007199254740993", "timeUnixNano": "5", "startTimeUnixNano": 4,
          "exemplars": [{"traceId": "5b8efff798038103d269b633813fc60c", "asDouble": 1}]}]}}]}]}]}"""
