@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import collector_cpu, worker_cpu
+from benchmarks import collector_cpu, probe, worker_cpu
 
 
 def main() -> None:
@@ -24,6 +24,10 @@ def main() -> None:
     print("| pool | observed by | us a task | added |\n|---|---|---:|---:|", flush=True)
     for cost in worker_cpu.measure(short=short):
         print(f"| {cost.pool} | {cost.mode} | {cost.microseconds:.1f} | {cost.added:+.1f} |")
+    print("\n### A probe of a worker, from its start to its exit code\n")
+    print("| command | ms | to an empty interpreter |\n|---|---:|---:|", flush=True)
+    for row in probe.measure(short=short):
+        print(f"| {row.what} | {row.milliseconds:.0f} | {row.ratio:.1f} |")
 
 
 main()

@@ -5,12 +5,14 @@ Comes in: arguments. Goes out: text. It knows the catalogue and nothing that run
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import click
 
 from telemetry.catalog import METRICS, Metric
 from telemetry.guard.cli import guard
+from telemetry.health import probe
 
 
 def _version() -> str:
@@ -27,6 +29,13 @@ def main() -> None:
 
 
 main.add_command(guard)
+
+
+@main.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def health(arguments: tuple[str, ...]) -> None:
+    """Ask a worker on this machine whether it is live, or ready."""
+    sys.exit(probe.main(arguments))
 
 
 @main.command()

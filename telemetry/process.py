@@ -21,6 +21,7 @@ from billiard.process import current_process
 from celery import signals
 
 from telemetry import export, identity
+from telemetry.health.worker import WorkerHealth
 from telemetry.reporter import Reporter
 from telemetry.tasks import beat
 from telemetry.tasks.facts import Bound, Fact, WorkerStarted, WorkerStopped
@@ -59,7 +60,8 @@ class ThisProcess:
         self._node_name: str | None = None
         self._is_worker = False
         self._apps: list[Celery] = []
-        self._steps = steps(self)
+        self._health = WorkerHealth(environ, self.record, self._is_down)
+        self._steps = tuple(zip(steps(self), self._health.steps))
         self._publisher = Publisher(self.record, self._apps)
         signals.worker_process_init.connect(self._pool_process_begins)
         signals.worker_process_shutdown.connect(self._pool_process_ends)
@@ -73,8 +75,8 @@ class ThisProcess:
         """Watch the workers of `app` as well."""
         if app not in self._apps:
             self._apps.append(app)
-            for blueprint, step in zip(("worker", "consumer"), self._steps):
-                app.steps[blueprint].add(step)
+            for blueprint, own in zip(("worker", "consumer"), self._steps):
+                app.steps[blueprint].update(own)
 
     def record(self, fact: Fact) -> None:
         """Take a fact of this process; the first begins the report of one that only publishes."""
@@ -172,10 +174,15 @@ class ThisProcess:
     def _flush(self, timeout_seconds: float) -> bool:
         return self._reporter is not None and self._reporter.flush(timeout_seconds)
 
+    def _is_down(self) -> bool:
+        return self._down if self._reporter is None else self._reporter.down
+
     def _ends(self, **_: object) -> None:
         """The last word; whoever asks second finds it said."""
         reporter, self._reporter = self._reporter, None
         was_worker, self._is_worker = self._is_worker, False
+        if was_worker:
+            self._health.ends()
         if reporter is not None:
             if was_worker:
                 reporter.record(WorkerStopped())
@@ -183,7 +190,8 @@ class ThisProcess:
             self._down = reporter.down
 
     def _was_forked(self) -> None:
-        self._down = self._down if self._reporter is None else self._reporter.down
+        self._down = self._is_down()
+        self._health.was_forked()
         self._reporter = None
         self._user = None
         self._is_worker = False

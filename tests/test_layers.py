@@ -33,7 +33,7 @@ RANKS = {
         "catalog settings ticker guard",
         "identity tally closed",
         "tasks export broker",
-        "reporter",
+        "reporter health",
         "process",
         "install",
         "__init__",
@@ -43,7 +43,7 @@ RANKS = {
 }
 RIM = {
     "collector": {"server", "cli"},
-    "telemetry": {"broker", "export", "guard", "process", "reporter", "tasks", "ticker"},
+    "telemetry": {"broker", "export", "guard", "health", "process", "reporter", "tasks", "ticker"},
 }
 OUTSIDE = {"asyncio", "http", "random", "signal", "socket", "ssl", "subprocess"}
 OUTSIDE |= {"threading", "time"}

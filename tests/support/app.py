@@ -49,6 +49,13 @@ def _revoke(**_: object) -> None:
         state.revoked.add(name)
 
 
+@signals.task_received.connect
+def _wedge(request: Any, **_: object) -> None:
+    """A handler of the application's that never returns, in the worker's own loop."""
+    if request.name.endswith(".wedge"):
+        time.sleep(600)
+
+
 @signals.worker_process_init.connect
 def _new_connections(**_: object) -> None:
     """The broker's transport keeps its engines in a class, and a fork would share their sockets."""
@@ -166,6 +173,11 @@ def sleep(seconds: float) -> None:
     """Takes its time."""
     note("sleep", "begun")
     time.sleep(seconds)
+
+
+@app.task
+def wedge() -> None:
+    """Never runs: see `_wedge`."""
 
 
 @app.task

@@ -45,6 +45,7 @@ class Lab:
             "LAB_DATABASE": database,
             "OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint,
             "OTEL_METRIC_EXPORT_INTERVAL": "300",
+            "XDG_RUNTIME_DIR": str(directory),  # for the state files, away from all other workers'
         }
         self._directory = directory
         self._workers: list[Worker] = []
@@ -57,6 +58,18 @@ class Lab:
         worker = Worker(pool, log, settings, "-Q", "lab,eu", *options, name=name)
         self._workers.append(worker)
         return worker.ready()
+
+    def probe(self, *arguments: str) -> tuple[int, str]:
+        """Run `portless health` as a probe would; its exit code and its line."""
+        done = subprocess.run(
+            [sys.executable, "-m", "telemetry", "health", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
 
     def publish(self, *messages: Any, **environ: str) -> Counter[tuple[str, str]]:
         """Publish from a process of its own; returns how many by task and queue."""
@@ -83,6 +96,23 @@ class Lab:
             rows = cursor.fetchall() if cursor.description else []
         connection.close()
         return rows
+
+    def lock_database(self, *, locked: bool) -> None:
+        """Throw everybody out and let nobody in, or let everybody in again."""
+        url = make_url(self.database)
+        connection = psycopg2.connect(
+            host=str(url.query["host"]), user=url.username, dbname="postgres"
+        )
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            allowed = "false" if locked else "true"
+            cursor.execute(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS {allowed}')
+            if locked:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                    (url.database,),
+                )
+        connection.close()
 
     def executions(self) -> Counter[tuple[str, str, str]]:
         """What the tasks wrote down: how many by task, outcome and detail."""
