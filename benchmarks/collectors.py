@@ -83,9 +83,10 @@ def free_ports(count: int) -> list[int]:
 @contextmanager
 def serving(command: list[str]) -> Iterator[Served]:
     """Run a collector on the repository's YAML for the length of a `with` block."""
-    otlp, scrape, health, own = free_ports(4)
+    otlp, grpc, scrape, health, own = free_ports(5)
     environment = os.environ | {
         "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{otlp}",
+        "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{grpc}",
         "PROMETHEUS_ENDPOINT": f"127.0.0.1:{scrape}",
         "HEALTH_ENDPOINT": f"127.0.0.1:{health}",
         "SELF_METRICS_PORT": str(own),

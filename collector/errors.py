@@ -21,6 +21,10 @@ class Code(enum.IntEnum):
     """
 
     INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    RESOURCE_EXHAUSTED = 8
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
     UNAVAILABLE = 14
 
 
@@ -30,6 +34,9 @@ HTTP_STATUS = {
     Code.INVALID_ARGUMENT: 400,
     Code.UNAVAILABLE: 503,
 }
+
+RETRY_AFTER_SECONDS = 5
+"""Some checks of the memory limiter, and what workers wait between two pushes."""
 
 
 class Reason(str, enum.Enum):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from collector.fields.component_id import ComponentId
     from collector.fields.section import Section
-    from collector.settings import HealthCheck, MemoryLimiter, OtlpHttp, Prometheus, SelfTelemetry
+    from collector.settings import HealthCheck, MemoryLimiter, Otlp, Prometheus, SelfTelemetry
 
 T = TypeVar("T")
 Configured: TypeAlias = "dict[ComponentId, T | None]"
@@ -87,7 +87,7 @@ class Pipeline:
 class Plan:
     """What a configuration file asks for."""
 
-    receivers: Mapping[ComponentId, OtlpHttp]
+    receivers: Mapping[ComponentId, Otlp]
     """Those that a pipeline names, as the file orders them; so are the exporters."""
     pipelines: tuple[Pipeline, ...]
     """At least one, as the file orders them."""
@@ -192,7 +192,7 @@ def _metrics_pipelines(pipelines: Section) -> dict[ComponentId, Section]:
 def _pipeline(
     id_: ComponentId,
     section: Section,
-    receivers: Configured[OtlpHttp],
+    receivers: Configured[Otlp],
     processors: Configured[Processor],
     exporters: Configured[Prometheus],
 ) -> Pipeline:

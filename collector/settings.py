@@ -29,6 +29,48 @@ class OtlpHttp:
 
 
 @dataclass(frozen=True)
+class GrpcKeepalive:
+    """`keepalive` of a gRPC server; where nothing is said, what grpc-go does.
+
+    https://pkg.go.dev/google.golang.org/grpc/keepalive
+    """
+
+    idle_seconds_max: float = 300.0
+    """Without a request; grpc-go has no end. Clients connect anew when they need to."""
+    age_seconds_max: float | None = None
+    """Of a connection; None means no end."""
+    age_grace_seconds: float | None = None
+    """For requests under way on a connection that is too old; None means no end."""
+    ping_after_seconds: float = 7200.0
+    """Of silence."""
+    ping_seconds_max: float = 20.0
+    """For a client to answer a ping."""
+    ping_interval_seconds_min: float = 300.0
+    """Between two pings of a client; one that pings faster is sent away."""
+    ping_without_requests: bool = False
+    """Whether clients may ping while no request is under way."""
+
+
+@dataclass(frozen=True)
+class OtlpGrpc:
+    """`receivers.otlp.protocols.grpc`."""
+
+    endpoint: Endpoint = Endpoint("127.0.0.1", 4317)
+    message_bytes_max: int = 4 * 1024 * 1024
+    """Counts for the message on the wire and again after decompression."""
+    streams_max: int = 100
+    """Requests at once on one connection; others wait with the client."""
+    keepalive: GrpcKeepalive = GrpcKeepalive()
+
+
+class Otlp(NamedTuple):
+    """`receivers.otlp`; a protocol that is None is not spoken."""
+
+    http: OtlpHttp | None = None
+    grpc: OtlpGrpc | None = None
+
+
+@dataclass(frozen=True)
 class MemoryLimiter:
     """`processors.memory_limiter`: above `limit - spike` bytes requests are refused, retryably."""
 

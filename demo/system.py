@@ -72,8 +72,8 @@ class System:
         """Run the embedded collector with the repository's YAML on ports that are free."""
         ports = directory / "ports.json"
         command = ("collector", "run", "--config", str(CONFIG), "--ports-file", str(ports))
-        endpoints = ("OTLP_HTTP_ENDPOINT", "PROMETHEUS_ENDPOINT", "HEALTH_ENDPOINT")
-        free = dict.fromkeys(endpoints, "127.0.0.1:0") | {"SELF_METRICS_PORT": "0"}
+        names = ("OTLP_HTTP", "OTLP_GRPC", "PROMETHEUS", "HEALTH")
+        free = {f"{name}_ENDPOINT": "127.0.0.1:0" for name in names} | {"SELF_METRICS_PORT": "0"}
         self._collector = self._start("collector", command, free)
         self.wait("it listens", ports.exists, self._collector)
         told = json.loads(ports.read_text())

@@ -1,6 +1,6 @@
-"""The `otlp` receiver: OTLP over HTTP.
+"""The `otlp` receiver: OTLP over HTTP and gRPC.
 
-In: its section. Out: `settings.OtlpHttp`. It knows no other component and opens no socket.
+In: its section. Out: `settings.Otlp`. It knows no other component and opens no socket.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector import confighttp
-from collector.settings import OtlpHttp
+from collector.receivers import _grpc
+from collector.settings import Otlp, OtlpHttp
 
 if TYPE_CHECKING:
     from collector.fields.section import Section
@@ -16,22 +17,28 @@ if TYPE_CHECKING:
 _BODY_BYTES_MOST = 2**63 - 1
 
 
-def read(section: Section) -> OtlpHttp:
+def read(section: Section) -> Otlp:
     """Read the receiver's settings.
 
     https://github.com/open-telemetry/opentelemetry-collector/tree/main/receiver/otlpreceiver
     """
-    default = OtlpHttp()
     protocols = section.section("protocols")
-    protocols.elsewhere("grpc", why=", which receives OTLP over HTTP only")
-    if "http" not in protocols:
+    # A protocol is spoken where its key stands, also with nothing behind it.
+    http = _http(protocols.section("http"))
+    grpc = _grpc.read(protocols.section("grpc"))
+    spoken = Otlp(http if "http" in protocols else None, grpc if "grpc" in protocols else None)
+    if not any(spoken):
         protocols.mistake("", "no protocol that this engine receives", "add `http: {}`")
-    http = protocols.section("http")
+    return spoken
+
+
+def _http(section: Section) -> OtlpHttp:
+    default = OtlpHttp()
     for signal in ("metrics", "traces", "logs"):
-        http.only(f"{signal}_url_path", f"/v1/{signal}")
+        section.only(f"{signal}_url_path", f"/v1/{signal}")
     return OtlpHttp(
-        endpoint=confighttp.read(http, default.endpoint),
+        endpoint=confighttp.read(section, default.endpoint),
         # 0 is the default in the Collector too.
-        body_bytes_max=http.whole("max_request_body_size", most=_BODY_BYTES_MOST)
+        body_bytes_max=section.whole("max_request_body_size", most=_BODY_BYTES_MOST)
         or default.body_bytes_max,
     )

@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from collector.model import Type
-from collector.self_metrics import Sample
+from collector.self_metrics import Sample, gauge
 from collector.server.connection import Connection
-from collector.server.limits import Limit
+from collector.server.limits import HTTP_LIMITS, limited
 from collector.server.room import Room
 
 if TYPE_CHECKING:
@@ -55,23 +54,12 @@ class HttpServer:
 
     def samples(self) -> list[Sample]:
         """Return the server's own numbers, for every limit from 0 on."""
-        server = ("server", self.name)
         return [
-            Sample(
-                "portless_http_connections",
-                Type.GAUGE,
+            gauge(
+                "portless_server_connections",
                 len(self._room.guests),
                 "Connections open.",
-                (server,),
+                server=self.name,
             ),
-            *(
-                Sample(
-                    "portless_http_limited",
-                    Type.COUNTER,
-                    self._room.counts[limit],
-                    "Connections ended or requests refused by the server, by the limit met.",
-                    (("limit", limit.value), server),
-                )
-                for limit in Limit
-            ),
+            *limited(self.name, HTTP_LIMITS, self._room.counts),
         ]

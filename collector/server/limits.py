@@ -1,9 +1,16 @@
-"""The limits of an HTTP server, and what is counted when one of them is met."""
+"""The limits of a server, and what is counted when one of them is met."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from collector.self_metrics import Sample, counter
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterable
 
 
 class Limit(str, enum.Enum):
@@ -21,10 +28,31 @@ class Limit(str, enum.Enum):
     """An answer was not taken."""
     HEADER_BYTES = "header_bytes"
     BODY_BYTES = "body_bytes"
+    """A body is longer than allowed as it comes."""
+    UNPACKED_BYTES = "unpacked_bytes"
+    """A body is longer than allowed once it is unpacked."""
+    RATIO = "ratio"
+    """A short body unpacks to a long one: 500 times its length, and more than 1 MiB."""
     BUFFERED_BYTES = "buffered_bytes"
     """All bodies that are just coming in are too much together."""
     MALFORMED = "malformed"
     """That was not HTTP/1."""
+    REQUESTS = "requests"
+    """More requests at once than the gRPC server takes."""
+    UNREAD = "unread"
+    """A gRPC message never came whole: longer than allowed, or who sent it gave up."""
+
+
+HTTP_LIMITS = tuple(limit for limit in Limit if limit not in {Limit.REQUESTS, Limit.UNREAD})
+GRPC_LIMITS = (
+    Limit.REQUESTS,
+    Limit.REQUEST_SECONDS,
+    Limit.UNREAD,
+    Limit.UNPACKED_BYTES,
+    Limit.RATIO,
+)
+"""Connections, their idleness and the length of what comes are grpcio's to limit, and it counts
+nothing; a message too long is one that was never read."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +72,11 @@ class Limits:
     """Above every usual interval of pushing and scraping, so that it is the client that closes."""
     linger_seconds: float = 2.0
     """How long input is thrown away after a refusal, so that the client reads why."""
+
+
+def limited(server: str, limits: Iterable[Limit], counts: Counter[Limit]) -> list[Sample]:
+    """Return how often a server's limits were met, for each of them from 0 on."""
+    name, help_ = "portless_server_limited", "Connections ended or requests refused, by limit."
+    return [
+        counter(name, counts[limit], help_, server=server, limit=limit.value) for limit in limits
+    ]

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.errors import Refused
+    from collector.server.limits import Limit
 
 PLAIN = "text/plain; charset=utf-8"
 BODY_TOO_LARGE = "http: request body too large"
@@ -32,6 +33,8 @@ class Response(NamedTuple):
     content_type: str
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    limit: Limit | None = None
+    """The limit that the request met, for the server to count."""
 
 
 NOT_FOUND = Response(404, PLAIN, b"404 page not found\n", (("X-Content-Type-Options", "nosniff"),))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
 import signal
 import time
 from contextlib import ExitStack
 from email.utils import formatdate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from collector import self_metrics
 from collector.river import River
@@ -22,18 +23,21 @@ from collector.server import memory
 from collector.server.health_http import HealthHttp
 from collector.server.http_server import HttpServer
 from collector.server.limits import Limits
-from collector.server.listening import address, is_loopback, listen
+from collector.server.listening import ListenError, address, is_loopback, listen
 from collector.server.metrics_http import MetricsHttp
 from collector.server.otlp_http import OtlpHttp
 from collector.settings import HealthCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    import socket
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     from collector.engine import Engine
+    from collector.fields.component_id import ComponentId
     from collector.plan import Plan
+    from collector.self_metrics import Sample
     from collector.server.messages import Handler
-    from collector.settings import Endpoint
+    from collector.settings import Endpoint, Otlp
 
     Ready = Callable[[Mapping[str, str]], None]
 
@@ -61,10 +65,29 @@ class Clock:
         return self._start + time.monotonic()
 
 
+class Server(Protocol):
+    """What is served of an endpoint, whatever it speaks."""
+
+    name: str
+    """A label of its numbers."""
+
+    async def start(self, listening: socket.socket) -> None:
+        """Accept from now on."""
+
+    def tick(self, now: float, date: str) -> None:
+        """Tell the time, about once a second: seconds of any steady clock, and the Date header."""
+
+    async def drain(self, seconds: float) -> None:
+        """Stop to accept, answer what is under way, close everything after `seconds` at most."""
+
+    def samples(self) -> list[Sample]:
+        """Return the server's own numbers."""
+
+
 class Place(NamedTuple):
     """A server and where it belongs."""
 
-    server: HttpServer
+    server: Server
     endpoint: Endpoint
     path: str
     """Of the endpoint's component in the configuration."""
@@ -91,15 +114,38 @@ class Collector:
         self._watches = _watches(self._river.engines)
 
     def _ways_in(self, plan: Plan, connections_max: int) -> list[Place]:
-        """Make the receivers' servers, which share the connections that may be open."""
-        places = []
-        for id_, settings in plan.receivers.items():
+        """Make the receivers' servers, which share the connections that may be open.
+
+        Raises ListenError where grpcio is missing.
+        """
+        spoken = sum(protocol is not None for otlp in plan.receivers.values() for protocol in otlp)
+        each = connections_max // max(1, spoken)
+        of_each = [self._protocols(id_, otlp, each) for id_, otlp in plan.receivers.items()]
+        return [place for places in of_each for place in places]
+
+    def _protocols(self, id_: ComponentId, otlp: Otlp, connections_max: int) -> Iterator[Place]:
+        path = f"receivers::{id_}::protocols"
+        if otlp.http:
             intake = self._river.intake(id_, "http")
-            handler = OtlpHttp(intake, settings.body_bytes_max, self._clock)
-            name = id_._replace(type="otlp_http")
-            server = _server(str(name), handler, connections_max // len(plan.receivers))
-            places.append(Place(server, settings.endpoint, f"receivers::{id_}::protocols::http"))
-        return places
+            handler = OtlpHttp(intake, otlp.http.body_bytes_max, self._clock)
+            name = str(id_._replace(type="otlp_http"))
+            server = _server(name, handler, connections_max)
+            yield Place(server, otlp.http.endpoint, f"{path}::http")
+        if otlp.grpc:
+            # What grpcio logs to standard error can quote what it was sent; it is asked not to.
+            os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+            try:
+                from collector.server.grpc_server import GrpcServer  # noqa: PLC0415 - may be missing
+            except ModuleNotFoundError as error:
+                if (error.name or "").partition(".")[0] != "grpc":
+                    raise
+                what = "needs grpcio: pip install 'portless[collector]', or remove this protocol"
+                raise ListenError(f"{path}::grpc: {what}") from None
+            intake = self._river.intake(id_, "grpc")
+            name = str(id_._replace(type="otlp_grpc"))
+            now = time.monotonic()
+            grpc = GrpcServer(name, intake, otlp.grpc, connections_max, self._clock, now)
+            yield Place(grpc, otlp.grpc.endpoint, f"{path}::grpc")
 
     def _ways_out(self) -> list[Place]:
         """Make the servers of the exporters that are scraped."""
@@ -139,15 +185,15 @@ class Collector:
             opened = (listen(place.endpoint, place.path) for place in self._places)
             sockets = [closing.enter_context(listening) for listening in opened]
             closing.pop_all()  # all of them are bound: they stay open
+        addresses = {}
         for place, listening in zip(self._places, sockets):
-            await place.server.start(listening)
+            addresses[place.server.name] = address(listening)
             if not is_loopback(listening):
                 text = "%s: %s can be reached from other machines, without authentication"
                 log.warning(text, place.path, address(listening))
+            await place.server.start(listening)
         self._health.available_since = self._clock()
-        return {
-            place.server.name: address(listening) for place, listening in zip(self._places, sockets)
-        }
+        return addresses
 
     def _tick(self) -> None:
         now, date = time.monotonic(), _date()

@@ -91,10 +91,13 @@ class Room:
     def answer(self, request: Request) -> Response:
         """Ask the handler; a fault of ours costs one request, not the process."""
         try:
-            return self.handler.answer(request)
+            response = self.handler.answer(request)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the others are served on
             report(fault)
             return FAULT
+        if response.limit is not None:
+            self.counts[response.limit] += 1
+        return response
 
     def tick(self, now: float, date: str) -> None:
         """Tell the time, and end whatever is past its deadline."""

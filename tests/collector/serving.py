@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from collector.server.messages import Handler
+    from collector.server.process import Server
 
 PATIENCE_SECONDS = 10.0
 """How long something may take that should happen at once: a guard, not a promise."""
@@ -95,12 +96,12 @@ def request(method: str = "POST", target: str = "/", body: bytes = b"", **header
 class Served:
     """A running server whose clock the test moves."""
 
-    def __init__(self, handler: Handler, limits: Limits) -> None:
+    def __init__(self, server: Callable[[float], Server]) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self._now = 1000.0
-        self._server = HttpServer("test", handler, limits, self._now, DATE)
+        self._server = server(self._now)
         listening = listen(Endpoint("127.0.0.1", 0), "test")
         self.port: int = listening.getsockname()[1]
         self._run(self._server.start(listening))
@@ -144,6 +145,10 @@ class Served:
         wanted = ("limit", limit.value)
         return sum(one.value for one in self._server.samples() if wanted in one.labels)
 
+    def told(self, name: str) -> float:
+        """One of the server's own numbers."""
+        return sum(one.value for one in self._server.samples() if one.name == name)
+
     @property
     def connections(self) -> float:
         """How many connections are open."""
@@ -152,6 +157,7 @@ class Served:
     @property
     def buffered_bytes(self) -> int:
         """Length of the bodies that are coming in."""
+        assert isinstance(self._server, HttpServer)
         return self._server._room.buffered_bytes
 
     def stop(self) -> None:
@@ -172,7 +178,15 @@ async def _settled() -> None:
 @contextmanager
 def serving(handler: Handler, limits: Limits | None = None) -> Iterator[Served]:
     """Run a server while the block lasts."""
-    served = Served(handler, limits or Limits(connections_max=100))
+    limited = limits or Limits(connections_max=100)
+    with serving_by(lambda now: HttpServer("test", handler, limited, now, DATE)) as served:
+        yield served
+
+
+@contextmanager
+def serving_by(server: Callable[[float], Server]) -> Iterator[Served]:
+    """Run a server of any kind while the block lasts; it is told the time when it is made."""
+    served = Served(server)
     try:
         yield served
     finally:

@@ -10,7 +10,7 @@ import yaml
 
 from collector import plan
 from collector.model import Kind, Merge
-from collector.settings import Endpoint
+from collector.settings import Endpoint, Otlp, OtlpGrpc, OtlpHttp
 from telemetry import catalog
 from tests.collector.configured import one
 from tests.collector.real import needs_otelcol, validate
@@ -51,18 +51,21 @@ def test_the_two_lists_are_one() -> None:
 def test_every_endpoint_is_local_and_can_be_moved() -> None:
     """Without variables nothing listens to other machines; with them, where one wants."""
     made = load()
-    assert one(made.receivers).endpoint == Endpoint("127.0.0.1", 4318)
+    assert one(made.receivers) == Otlp(OtlpHttp(), OtlpGrpc())
     assert one(made.exporters).endpoint == Endpoint("127.0.0.1", 9464)
     assert made.health_check is not None
     assert made.health_check.endpoint == Endpoint("127.0.0.1", 13133)
     assert made.self_telemetry.metrics == Endpoint("127.0.0.1", 8888)
     moved = load(
         OTLP_HTTP_ENDPOINT="0.0.0.0:1",
+        OTLP_GRPC_ENDPOINT="[::]:5",
         PROMETHEUS_ENDPOINT=":2",
         HEALTH_ENDPOINT="[::1]:3",
         SELF_METRICS_PORT="4",
     )
-    assert one(moved.receivers).endpoint == Endpoint("0.0.0.0", 1)
+    assert one(moved.receivers) == Otlp(
+        OtlpHttp(Endpoint("0.0.0.0", 1)), OtlpGrpc(Endpoint("::", 5))
+    )
     assert one(moved.exporters).endpoint == Endpoint("", 2)
     assert moved.health_check is not None
     assert moved.health_check.endpoint == Endpoint("::1", 3)

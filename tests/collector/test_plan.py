@@ -109,6 +109,18 @@ receivers:
       http:
         endpoint: 0.0.0.0:14318
         max_request_body_size: 4194304
+      grpc:
+        endpoint: 0.0.0.0:14317
+        max_recv_msg_size_mib: 16
+        max_concurrent_streams: 10
+        keepalive:
+          server_parameters:
+            max_connection_idle: 1m
+            max_connection_age: 1h
+            max_connection_age_grace: 10s
+            time: 5m
+            timeout: 5s
+          enforcement_policy: {min_time: 30s, permit_without_stream: true}
 processors:
   memory_limiter: {check_interval: 500ms, limit_percentage: 50}
   metrics_transform/gauges:
@@ -149,7 +161,10 @@ service:
 def test_every_setting_arrives() -> None:
     """What a file says is in the plan."""
     made = plan.load("config.yaml", EVERYTHING, {}, total_memory_bytes=1000)
-    assert one(made.receivers) == settings.OtlpHttp(Endpoint("0.0.0.0", 14318), 4194304)
+    http = settings.OtlpHttp(Endpoint("0.0.0.0", 14318), 4194304)
+    keepalive = settings.GrpcKeepalive(60.0, 3600.0, 10.0, 300.0, 5.0, 30.0, True)
+    grpc = settings.OtlpGrpc(Endpoint("0.0.0.0", 14317), 16 * 1024 * 1024, 10, keepalive)
+    assert one(made.receivers) == settings.Otlp(http, grpc)
     assert one(made.pipelines).memory_limiter == settings.MemoryLimiter(0.5, 500, 100)
     assert one(made.exporters) == settings.Prometheus(
         endpoint=Endpoint("::1", 19464),
@@ -177,7 +192,7 @@ LEAST = (CONFIGS / "accepted" / "the-least.yaml").read_text()
 def test_what_a_file_leaves_out_has_the_collectors_default() -> None:
     """Endpoints, expiration and self-metrics as the Collector has them; nothing else runs."""
     made = load(LEAST)
-    assert one(made.receivers) == settings.OtlpHttp()
+    assert one(made.receivers) == settings.Otlp(settings.OtlpHttp())
     assert one(made.exporters) == settings.Prometheus(Endpoint("127.0.0.1", 9464))
     assert made.self_telemetry == settings.SelfTelemetry()
     assert (one(made.pipelines).memory_limiter, made.health_check) == (None, None)
@@ -215,19 +230,19 @@ WARNINGS = [
     (
         "[memory_limiter, metrics_transform/gauges,",
         "[metrics_transform/gauges, memory_limiter,",
-        "39: service::pipelines::metrics/all::processors",
+        "51: service::pipelines::metrics/all::processors",
         "memory_limiter belongs first, where refusing is cheap",
     ),
     (
         "  extensions: [health_check]\n",
         "",
-        "27: extensions::health_check",
+        "39: extensions::health_check",
         "configured, but service::extensions does not name it",
     ),
     (
         "    metrics/all:\n",
         "    metrics/more: {receivers: [otlp], exporters: [prometheus/main]}\n    metrics/all:\n",
-        "38: service::pipelines::metrics/all",
+        "50: service::pipelines::metrics/all",
         (
             "metrics/more has a receiver and an exporter in common with it: "
             "of a series that both keep, the second is refused as duplicate_series"
@@ -236,7 +251,7 @@ WARNINGS = [
     (
         "namespace: shop",
         "namespace: ${env:SHOP}",
-        "21: exporters::prometheus/main::namespace",
+        "33: exporters::prometheus/main::namespace",
         "the environment variable SHOP is not set: it reads as nothing",
     ),
 ]

@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 ANY_PORT = {
     "OTLP_HTTP_ENDPOINT": "127.0.0.1:0",
+    "OTLP_GRPC_ENDPOINT": "127.0.0.1:0",
     "PROMETHEUS_ENDPOINT": "127.0.0.1:0",
     "HEALTH_ENDPOINT": "127.0.0.1:0",
     "SELF_METRICS_PORT": "0",
@@ -166,6 +167,7 @@ def test_it_says_where_it_listens(collector: Collector) -> None:
     assert line == f"ready: {where}\n"
     assert list(collector.addresses) == [
         "otlp_http",
+        "otlp_grpc",
         "prometheus",
         "health_check",
         "self_metrics",
@@ -221,7 +223,7 @@ def test_bad_requests_leave_what_was_accepted(collector: Collector) -> None:
         assert client.ask(b"\x16\x03\x01 TLS\r\n\r\n").status == 400
     assert collector.post(jobs(8)) == 200
     assert collector.exposed("jobs_total") == 8
-    limited = "portless_http_limited"
+    limited = "portless_server_limited"
     assert collector.counted(limited, limit="malformed", server="otlp_http") == 1
     assert collector.counted(limited, limit="malformed", server="prometheus") == 1
     assert "ERROR" not in collector.log()
@@ -232,7 +234,7 @@ def test_a_body_too_long_is_refused_and_counted(collector: Collector) -> None:
     with Client(collector.port("otlp_http")) as client:
         head = request(target="/v1/metrics", content_type=PROTOBUF, content_length="999999999")
         assert client.ask(head).status == 400
-    assert collector.counted("portless_http_limited", limit="body_bytes") == 1
+    assert collector.counted("portless_server_limited", limit="body_bytes") == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -254,7 +256,9 @@ def test_a_request_under_way_is_recorded_before_it_ends(collector: Collector) ->
     ):
         client.send(whole[:-5])
         idle.ask(request("GET", "/metrics"))
-        eventually(lambda: collector.counted("portless_http_connections", server="otlp_http") == 1)
+        eventually(
+            lambda: collector.counted("portless_server_connections", server="otlp_http") == 1
+        )
         collector.process.terminate()
         assert idle.rest() == b""
         with pytest.raises(ConnectionRefusedError):

@@ -6,16 +6,20 @@ not know how an engine is run, nor how a text is judged.
     why.md                        what is promised, and to whom
     config.yaml                   absent: the repository's otel-collector.yaml
     N.request.json  N.request.pb  what stage N posts, as JSON or as protobuf; absent: nothing
-    N.expected.status             the HTTP status of the answer; absent: 200
+    N.request.protocol            `http` or `grpc`; absent: http
+    N.request.encoding            how the body is packed on its way; absent: not at all
+    N.request.headers             what is sent beside it, `name: value` a line; metadata of a call
+    N.expected.status             of the answer, HTTP's number or gRPC's name; absent: 200 or OK
     N.after_seconds               how far the clock moves before stage N
     N.expected.prom               the exposition after stage N, in text format 0.0.4
     N.expected.openmetrics.prom   the same in OpenMetrics; absent: not asked for
     N.expected.protobuf.prom      the same in delimited protobuf, as text; absent: not asked for
     expected.error                instead of stages: how config.yaml is refused
 
-Where the OpenTelemetry Collector differs there is `N.expected.otelcol.prom` or
-`N.expected.otelcol.openmetrics.prom`, and why.md says why. Where it leaves the choice between
-answers to chance there are `N.expected.otelcol-1.prom`, `N.expected.otelcol-2.prom`, ….
+Where the OpenTelemetry Collector differs there is `N.expected.otelcol.prom`,
+`N.expected.otelcol.openmetrics.prom` or `N.expected.otelcol.status`, and why.md says why. Where it
+leaves the choice between answers to chance there are `N.expected.otelcol-1.prom`,
+`N.expected.otelcol-2.prom`, ….
 It words its errors differently: `expected.otelcol.error` is a part of what it says, and without
 that file it takes the configuration.
 """
@@ -51,7 +55,16 @@ class Request:
     """A body as a client posts it."""
 
     body: bytes
+    """Not packed."""
     content_type: str
+    protocol: str = "http"
+    encoding: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def needs_a_server(self) -> bool:
+        """Whether it is about more than the body."""
+        return (self.protocol, self.encoding, self.headers) != ("http", "", ())
 
 
 @dataclass(frozen=True)
@@ -70,14 +83,27 @@ class Stage:
         ):
             path = self.path(f"request.{suffix}")
             if path.exists():
-                return Request(path.read_bytes(), content_type)
+                headers = [
+                    line.split(": ", 1) for line in self._said("request.headers").split("\n")
+                ]
+                return Request(
+                    path.read_bytes(),
+                    content_type,
+                    self._said("request.protocol") or "http",
+                    self._said("request.encoding"),
+                    tuple((pair[0], pair[1]) for pair in headers if len(pair) > 1),
+                )
         return None
 
-    @property
-    def status(self) -> int:
-        """The HTTP status with which the request must be answered."""
-        path = self.path("expected.status")
-        return int(path.read_text()) if path.exists() else 200
+    def status(self, dialect: Dialect) -> str:
+        """The status with which the request must be answered."""
+        usual = "OK" if self._said("request.protocol") == "grpc" else "200"
+        ours = self._said("expected.status") or usual
+        return self._said(f"expected{dialect.value}.status") or ours
+
+    def _said(self, name: str) -> str:
+        path = self.path(name)
+        return path.read_text().strip() if path.exists() else ""
 
     @property
     def after_seconds(self) -> float:
@@ -125,6 +151,12 @@ class Case:
     def moves_the_clock(self) -> bool:
         """Whether only an engine whose clock can be set is able to run it."""
         return any(stage.after_seconds for stage in self.stages)
+
+    @property
+    def needs_a_server(self) -> bool:
+        """Whether only an engine behind a server is able to run it."""
+        asked = [stage.request for stage in self.stages]
+        return any(request and request.needs_a_server for request in asked)
 
     @property
     def is_refused(self) -> bool:

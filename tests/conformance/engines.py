@@ -28,8 +28,8 @@ class Running(Protocol):
     def wait(self, seconds: float) -> None:
         """Let time pass."""
 
-    def post(self, request: Request) -> int:
-        """Send a request; its HTTP status, when whatever it changes can be read."""
+    def post(self, request: Request) -> str:
+        """Send a request; the status of its answer, when whatever it changes can be read."""
 
     def scrape(self, form: Form) -> str:
         """The exposition."""
@@ -74,7 +74,8 @@ class Program:
         return None
 
     def run(self, config: Path) -> AbstractContextManager[Running]:
-        return serve(self.runs, config, batches=self.batches)
+        batches = self.batches and "batch" in config.read_text()
+        return serve(self.runs, config, batches=batches)
 
     def complain(self, config: Path) -> str | None:
         ended = subprocess.run(

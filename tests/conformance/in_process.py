@@ -33,14 +33,14 @@ class Pipeline:
     def wait(self, seconds: float) -> None:
         self._now += seconds
 
-    def post(self, request: Request) -> int:
+    def post(self, request: Request) -> str:
         is_json = request.content_type == "application/json"
         accept = self._intake.accept_json if is_json else self._intake.accept
         try:
             accept(request.body, self._now)
         except errors.Refused as refused:
-            return errors.HTTP_STATUS[refused.code]
-        return 200
+            return str(errors.HTTP_STATUS[refused.code])
+        return "200"
 
     def scrape(self, form: Form) -> str:
         self._river.tick(self._now)
@@ -55,8 +55,8 @@ class InProcess:
     name = "engine"
     dialect = Dialect.OURS
 
-    def cannot(self, case: Case) -> str | None:  # noqa: ARG002 - it can run every case
-        return None
+    def cannot(self, case: Case) -> str | None:
+        return "it has no server" if case.needs_a_server else None
 
     @contextmanager
     def run(self, config: Path) -> Iterator[Pipeline]:

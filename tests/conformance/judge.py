@@ -60,8 +60,10 @@ def _judge_stage(running: Running, stage: Stage, dialect: Dialect) -> Iterator[M
     running.wait(stage.after_seconds)
     if stage.request is not None:
         status = running.post(stage.request)
-        if status != stage.status:
-            yield Mismatch(f"{stage.number}.expected.status", [f"{stage.status}\n"], f"{status}\n")
+        wanted = stage.status(dialect)
+        if status != wanted:
+            name = f"{stage.number}.expected{dialect.value}.status"
+            yield Mismatch(name, [f"{wanted}\n"], f"{status}\n")
     for form in Form:
         expected = stage.expected(dialect, form)
         if not expected and form is not Form.TEXT:

@@ -1,4 +1,4 @@
-"""A collector as a process of its own: started on free ports, spoken to over HTTP, ended by pid.
+"""A collector as a process of its own: started on free ports, spoken to, ended by pid.
 
 A command and a configuration come in, something that posts and scrapes comes out. This file does
 not know which collector it has started, nor what it should answer.
@@ -6,6 +6,7 @@ not know which collector it has started, nor what it should answer.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -13,11 +14,17 @@ import socket
 import subprocess
 import tempfile
 import time
+import zlib
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
-from google.protobuf import text_format
+import grpc
+import zstandard
+from google.protobuf import json_format, text_format
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 
 from tests.conformance.cases import ROOT, Form, Request
 from tests.support.prometheus_pb import families
@@ -37,18 +44,33 @@ ACCEPT = {
     ),
 }
 MARK = "conformance_mark"
+EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+PACK = {
+    "": lambda body: body,
+    "deflate": zlib.compress,
+    "gzip": gzip.compress,
+    "zlib": zlib.compress,
+    "zstd": zstandard.compress,
+}
+GRPC_PACK = {
+    "": grpc.Compression.NoCompression,
+    "deflate": grpc.Compression.Deflate,
+    "gzip": grpc.Compression.Gzip,
+}
 
 
 class Ports:
-    """Four ports that are free now, by the environment variables of otel-collector.yaml."""
+    """Five ports that are free now, by the environment variables of otel-collector.yaml."""
 
     def __init__(self) -> None:
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
-        self.otlp, self.prometheus, health, own = (one.getsockname()[1] for one in sockets)
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
+        numbers = [one.getsockname()[1] for one in sockets]
+        self.otlp, self.grpc, self.prometheus, health, own = numbers
         for one in sockets:
             one.close()
         self.environ = {
             "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{self.otlp}",
+            "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{self.grpc}",
             "PROMETHEUS_ENDPOINT": f"127.0.0.1:{self.prometheus}",
             "HEALTH_ENDPOINT": f"127.0.0.1:{health}",
             "SELF_METRICS_PORT": str(own),
@@ -72,8 +94,8 @@ class Served:
         """Let time pass, which here takes that time."""
         time.sleep(seconds)
 
-    def post(self, request: Request) -> int:
-        """Send a request; its HTTP status, when whatever it changes can be read."""
+    def post(self, request: Request) -> str:
+        """Send a request; the status of its answer, when whatever it changes can be read."""
         status = self._post(request)
         if self._batches:
             self._posted += 1
@@ -91,11 +113,29 @@ class Served:
         lines = self._get(form).splitlines(keepends=True)
         return "".join(line for line in lines if MARK not in line)
 
-    def _post(self, request: Request) -> int:
+    def _post(self, request: Request) -> str:
+        if request.protocol == "grpc":
+            return self._call(request)
         with closing(HTTPConnection("127.0.0.1", self._ports.otlp, PATIENCE_SECONDS)) as connection:
-            headers = {"Content-Type": request.content_type}
-            connection.request("POST", "/v1/metrics", request.body, headers)
-            return connection.getresponse().status
+            headers = {"Content-Type": request.content_type, **dict(request.headers)}
+            if request.encoding:
+                headers["Content-Encoding"] = request.encoding
+            pack = PACK.get(request.encoding, PACK[""])
+            connection.request("POST", "/v1/metrics", pack(request.body), headers)
+            return str(connection.getresponse().status)
+
+    def _call(self, request: Request) -> str:
+        packing = GRPC_PACK[request.encoding]
+        body = request.body
+        if request.content_type == "application/json":
+            body = json_format.Parse(body, ExportMetricsServiceRequest()).SerializeToString()
+        with grpc.insecure_channel(f"127.0.0.1:{self._ports.grpc}", compression=packing) as channel:
+            export = channel.unary_unary(EXPORT, None, None)
+            try:
+                export(body, timeout=PATIENCE_SECONDS, metadata=request.headers)
+            except grpc.RpcError as error:
+                return str(error.code().name)
+        return "OK"
 
     def _get(self, form: Form) -> str:
         return self._fetch(form).decode()

@@ -15,7 +15,8 @@ CASES = all_cases()
 ENGINES = all_engines(os.environ.get("OTELCOL", ""))
 FILES = re.compile(
     r"why\.md|config\.yaml|expected(\.otelcol)?\.error"
-    r"|\d+\.(request\.(json|pb)|after_seconds|expected\.status)"
+    r"|\d+\.(request\.(json|pb|protocol|encoding|headers)|after_seconds)"
+    r"|\d+\.expected(\.otelcol)?\.status"
     r"|\d+\.expected(\.otelcol(-\d)?)?(\.openmetrics|\.protobuf)?\.prom"
 )
 

@@ -1,0 +1,227 @@
+"""The gRPC server: calls come in, messages go to the service as bytes, and its answers out.
+
+grpcio speaks HTTP/2 on threads of its own, within the limits it is given; everything here runs on
+the event loop, as the engine wants it. A message is asked for only when its call may bring one, and
+grpcio keeps no more of it until then than one window, 64 KiB. What a message means is not known.
+
+grpcio is imported here alone: who speaks HTTP only can do without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+import grpc
+import grpc.aio
+
+from collector.errors import Code, Refused
+from collector.self_metrics import Sample, gauge
+from collector.server import otlp_answers
+from collector.server.limits import GRPC_LIMITS, Limit, limited
+from collector.server.listening import ListenError, address
+from collector.server.otlp_grpc import METHOD, OtlpGrpc, unimplemented
+from collector.server.room import report
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Callable
+
+    from collector.server.otlp_grpc import Accepting
+    from collector.settings import OtlpGrpc as Settings
+
+    Messages = AsyncIterator[bytes]
+
+MESSAGE_SECONDS_MAX = 15.0
+"""For a message to come in; the SDKs' exporters give up after ten."""
+MESSAGES_MAX = 256
+"""Messages that come in at once; further calls wait, and what they sent waits in a window."""
+HANDSHAKE_SECONDS_MAX = 10
+"""For a connection to say what it speaks."""
+METADATA_BYTES_MAX = 32 * 1024
+"""As the HTTP server's headers."""
+_INT_MAX = 2**31 - 1
+_IDENTITY_AND_GZIP = 0b101
+"""As bits of grpcio's algorithms; the real collector knows no deflate here either."""
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class Call(Protocol):
+    """What is used of grpcio's `ServicerContext`."""
+
+    async def read(self) -> object:
+        """Return the next message as bytes, or something else where none comes."""
+
+    async def abort(self, code: grpc.StatusCode, details: str, metadata: object) -> NoReturn:
+        """End the call; raises what ends its handler."""
+
+
+class GrpcServer:
+    """One gRPC server of the collector."""
+
+    def __init__(
+        self,
+        name: str,
+        engine: Accepting,
+        settings: Settings,
+        connections_max: int,
+        clock: Callable[[], float],
+        now: float,
+    ) -> None:
+        """`name` is a label of its numbers, `clock` the engine's time, `now` as for `tick`."""
+        self.name = name
+        self._settings = settings
+        self._connections_max = connections_max
+        self._now = now
+        self._counts: Counter[Limit] = Counter()
+        self._service = OtlpGrpc(engine, settings.message_bytes_max, clock, self._counts)
+        self._turns = asyncio.Semaphore(MESSAGES_MAX)
+        self._calls: dict[Call, float] = {}
+        """Whose message has not come, and when it must have."""
+        self._endings: set[asyncio.Task[None]] = set()
+
+    async def start(self, listening: socket.socket) -> None:
+        """Accept calls from now on, on the address of a bound socket, which grpcio cannot take.
+
+        Raises ListenError where somebody else got the address in this moment.
+        """
+        where = address(listening)
+        listening.close()
+        server = grpc.aio.server(options=_options(self._settings, self._connections_max))
+        server.add_generic_rpc_handlers((_Methods(self._export),))
+        try:
+            server.add_insecure_port(where)
+        except RuntimeError:
+            raise ListenError(f"{self.name}: cannot listen on {where}") from None
+        await server.start()
+        self._server = server
+
+    def tick(self, now: float, date: str) -> None:  # noqa: ARG002 - as all servers are told
+        """End calls whose message takes too long; seconds of any steady clock."""
+        self._now = now
+        for call in [call for call, deadline in self._calls.items() if deadline < now]:
+            del self._calls[call]
+            self._counts[Limit.REQUEST_SECONDS] += 1
+            ending = asyncio.get_running_loop().create_task(_end(call))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more calls, answer those under way, close everything after `seconds` at most."""
+        await self._server.stop(seconds)
+
+    def samples(self) -> list[Sample]:
+        """Return the server's own numbers, for every limit from 0 on."""
+        waiting = "Requests whose message is coming in."
+        return [
+            gauge("portless_server_requests", len(self._calls), waiting, server=self.name),
+            *limited(self.name, GRPC_LIMITS, self._counts),
+        ]
+
+    async def _export(self, _: Messages, call: Call) -> bytes:
+        """Answer a call; grpcio ends a refused one by an exception."""
+        if len(self._calls) >= self._connections_max:
+            self._counts[Limit.REQUESTS] += 1
+            await _refuse(call, Refused(Code.UNAVAILABLE, "too many requests at once"))
+        message = await self._message(call)
+        if message is None:
+            self._counts[Limit.UNREAD] += 1
+            await _refuse(call, Refused(Code.INTERNAL, "a message was announced and never came"))
+        answer = self._answer(message)
+        if isinstance(answer, Refused):
+            await _refuse(call, answer)
+        return answer
+
+    def _answer(self, message: bytes) -> bytes | Refused:
+        """Ask the service; a fault of ours costs one call, and its text stays unsaid."""
+        try:
+            return self._service.export(message)
+        except Refused as refusal:
+            return refusal
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the others are served on
+            report(fault)
+            return Refused(Code.INTERNAL, "internal server error")
+
+    async def _message(self, call: Call) -> bytes | None:
+        """Return the call's message; None where it is too long or its sender gave up."""
+        self._calls[call] = self._now + MESSAGE_SECONDS_MAX
+        try:
+            async with self._turns:
+                message = await call.read()
+        finally:
+            self._calls.pop(call, None)
+        return message if isinstance(message, bytes) else None
+
+
+class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc] # grpcio has no types
+    """Finds the method that a call is for, before anything of its message is read."""
+
+    def __init__(self, export: Callable[[Messages, Call], object]) -> None:
+        self._export = _as_bytes(export)
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        if details.method == METHOD:
+            return self._export
+        refusal = unimplemented(details.method)
+
+        async def refuse(_: Messages, call: Call) -> None:
+            await _refuse(call, refusal)
+
+        return _as_bytes(refuse)
+
+
+def _as_bytes(method: Callable[[Messages, Call], object]) -> grpc.RpcMethodHandler:
+    """Serve a method whose messages are not decoded.
+
+    To grpcio it is one that takes a stream, which reads a message only when it is asked to.
+    """
+    return grpc.stream_unary_rpc_method_handler(method)
+
+
+async def _refuse(call: Call, refusal: Refused) -> NoReturn:
+    """End a call; raises what grpcio wants to be raised."""
+    details = otlp_answers.status(refusal, retry_info=True)
+    metadata = (("grpc-status-details-bin", details),) if refusal.retryable else ()
+    await call.abort(_CODES[refusal.code], refusal.message, metadata)
+
+
+async def _end(call: Call) -> None:
+    try:
+        await _refuse(call, Refused(Code.DEADLINE_EXCEEDED, "the message took too long to come in"))
+    except grpc.aio.AbortError:
+        return  # as every abort
+
+
+def _options(settings: Settings, connections_max: int) -> list[tuple[str, int]]:
+    """Write the settings as grpcio's (https://grpc.github.io/grpc/core/group__grpc__arg__keys.html).
+
+    Messages are not unpacked by grpcio: older ones do it without any limit.
+    """
+    keepalive = settings.keepalive
+    return [
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_allowed_incoming_connections", connections_max),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS_MAX * 1000),
+        ("grpc.max_concurrent_streams", settings.streams_max),
+        ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+        ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+        ("grpc.max_receive_message_length", settings.message_bytes_max),
+        ("grpc.per_message_decompression", 0),
+        ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
+        ("grpc.max_connection_idle_ms", _milliseconds(keepalive.idle_seconds_max)),
+        ("grpc.max_connection_age_ms", _milliseconds(keepalive.age_seconds_max)),
+        ("grpc.max_connection_age_grace_ms", _milliseconds(keepalive.age_grace_seconds)),
+        ("grpc.keepalive_time_ms", _milliseconds(keepalive.ping_after_seconds)),
+        ("grpc.keepalive_timeout_ms", _milliseconds(keepalive.ping_seconds_max)),
+        (
+            "grpc.http2.min_ping_interval_without_data_ms",
+            _milliseconds(keepalive.ping_interval_seconds_min),
+        ),
+        ("grpc.keepalive_permit_without_calls", int(keepalive.ping_without_requests)),
+    ]
+
+
+def _milliseconds(seconds: float | None) -> int:
+    """Write a duration, or grpcio's number for one without end."""
+    return _INT_MAX if seconds is None else min(max(1, round(seconds * 1000)), _INT_MAX)
