@@ -229,6 +229,14 @@ CANARY_FAILURES = Metric(
     ("publish", "receive", "execute", "row", "acknowledge"),
 )
 
+UNEXPORTED = Metric(
+    "celery.telemetry.unexported",
+    Kind.COUNTER,
+    "{task}",
+    "Tasks whose own metrics went, wholly or in part, with a pool process that ended unexported.",
+    ("reason",),
+    CHILD_EXITS.values,
+)
 EXPORT_FAILURES = Metric(
     "celery.telemetry.export.failures",
     Kind.COUNTER,
@@ -258,7 +266,7 @@ METRICS = (
     *(QUEUE_LENGTH, QUEUE_OLDEST_AGE, QUEUE_RESERVED),
     *(BROKER_ROWS, BROKER_TABLE_SIZE, BROKER_BLIND),
     *(CANARY_ROUND_TRIP, CANARY_FAILURES),
-    *(EXPORT_FAILURES, HOOK_ERRORS, OVERFLOW),
+    *(EXPORT_FAILURES, UNEXPORTED, HOOK_ERRORS, OVERFLOW),
 )
 _ENDS = (SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST, DISCARDED)
 OUTCOMES = tuple(metric.name.rpartition(".")[2] for metric in _ENDS)

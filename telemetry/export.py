@@ -1,37 +1,25 @@
-"""Readings -> OTLP, by the SDK's own exporter; the one file that knows the OpenTelemetry SDK.
+"""Readings -> OTLP, by the SDK's own exporter.
 
-Comes in: settings, a resource, readings. Goes out: OTLP data, made by hand from the tallies and by
-the SDK from the user's instruments, and whether the collector took it. It knows no task, no pool.
-Whatever it makes belongs to the process that made it and is used by one thread.
+Comes in: settings, a resource, readings. Goes out: OTLP data, made by hand from the tallies, and
+whether the collector took it. It knows no task, no pool, no instrument. Whatever it makes belongs
+to the process that made it and is used by one thread.
 """
 
 from __future__ import annotations
 
 import importlib
-import inspect
 import logging
 import threading
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from opentelemetry import metrics
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY,  # the SDK's own readers know no other way either
     attach,
     detach,
     set_value,
-)
-from opentelemetry.sdk.metrics import (
-    Counter,
-    Histogram,
-    MeterProvider,
-    ObservableCounter,
-    ObservableGauge,
-    ObservableUpDownCounter,
-    UpDownCounter,
-    _Gauge,
 )
 from opentelemetry.sdk.metrics import export as otlp
 from opentelemetry.sdk.resources import Resource
@@ -41,16 +29,13 @@ from telemetry.catalog import Kind, Metric
 from telemetry.settings import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from telemetry.settings import Settings
     from telemetry.tally import Reading
 
 logger = logging.getLogger(__name__)
 
-USER_SERIES_MAX = 20_000
-"""Attribute sets of one of the user's instruments. The SDK's own 2000 are few with a tenant among
-the attributes, and whatever is beyond loses all of them, the task's name too."""
 _SCOPE = InstrumentationScope("portless")
 _EXPORTERS = {
     "http/protobuf": "opentelemetry.exporter.otlp.proto.http.metric_exporter",
@@ -213,73 +198,3 @@ def _histogram(reading: Reading, times: tuple[int, int]) -> otlp.HistogramDataPo
 
 def _attributes(reading: Reading) -> dict[str, str]:
     return dict(zip(reading.metric.attributes, reading.attributes))
-
-
-class UserMetrics(otlp.MetricReader):
-    """What the user's own instruments of this process recorded, read when asked.
-
-    No thread and no exporter of its own: the SDK's periodic reader starts again in every forked
-    child and exports its parent's numbers a second time.
-    """
-
-    def __init__(self, sender: Sender, flush: Callable[[float], bool]) -> None:
-        # As the SDK's periodic reader does: the exporter knows what the environment prefers.
-        super().__init__(
-            preferred_temporality=getattr(sender.exporter, "_preferred_temporality", None),
-            preferred_aggregation=getattr(sender.exporter, "_preferred_aggregation", None),
-            **_cardinality_limits(),
-        )
-        self._flush = flush
-        self._read: otlp.MetricsData | None = None
-        self._overflowing: set[str] = set()
-
-    def take(self) -> tuple[list[otlp.ScopeMetrics], list[str]]:
-        """The numbers now, and the instruments that reached their limit since the last time."""
-        self._read = None
-        self.collect()
-        data = self._read
-        if data is None:
-            return [], []
-        scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics]
-        overflowing = {
-            metric.name
-            for scope in scopes
-            for metric in scope.metrics
-            for point in metric.data.data_points
-            if point.attributes and "otel.metric.overflow" in point.attributes
-        }
-        new = sorted(overflowing - self._overflowing)
-        self._overflowing |= overflowing
-        return scopes, new
-
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Export now: what a task gets when it flushes the global provider."""
-        return self._flush(timeout_millis / 1000)
-
-    def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:  # noqa: ANN401 - the SDK's
-        """Nothing to do: the process's last export takes what is there."""
-
-    def _receive_metrics(self, metrics_data: otlp.MetricsData, *_: Any, **__: Any) -> None:  # noqa: ANN401 - the SDK's
-        self._read = metrics_data
-
-
-def adopt(sender: Sender, flush: Callable[[float], bool]) -> UserMetrics:
-    """Read every instrument of this process from now on, also those that were made before."""
-    reader = UserMetrics(sender, flush)
-    provider = MeterProvider([reader], resource=sender.resource, shutdown_on_exit=False)
-    metrics.set_meter_provider(provider)
-    return reader
-
-
-def user_has_provider() -> bool:
-    """Whether the application has configured OpenTelemetry metrics on its own."""
-    return type(metrics.get_meter_provider()).__name__ != "_ProxyMeterProvider"
-
-
-def _cardinality_limits() -> dict[str, Any]:
-    """The limit as an argument, for SDKs that have one; those before had no limit at all."""
-    if "cardinality_limits" not in inspect.signature(otlp.MetricReader.__init__).parameters:
-        return {}
-    kinds = (Counter, UpDownCounter, Histogram, _Gauge)
-    observed = (ObservableCounter, ObservableUpDownCounter, ObservableGauge)
-    return {"cardinality_limits": dict.fromkeys((*kinds, *observed), USER_SERIES_MAX)}

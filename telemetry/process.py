@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from billiard.process import current_process
 from celery import signals
+from opentelemetry.sdk.metrics import MeterProvider
 
-from telemetry import export, identity
+from telemetry import export, identity, instruments
 from telemetry.health.worker import WorkerHealth
 from telemetry.reporter import Reporter
+from telemetry.slots import Slot, Slots
 from telemetry.tasks import beat
 from telemetry.tasks.facts import Bound, Fact, WorkerStarted, WorkerStopped
 from telemetry.tasks.publish import Publisher
@@ -55,7 +57,10 @@ class ThisProcess:
         self._environ = environ
         self._lock = threading.Lock()
         self._reporter: Reporter | None = None
-        self._user: export.UserMetrics | None = None
+        self._user: instruments.UserMetrics | None = None
+        self._inherited: object | None = None
+        """Whose MeterProvider was there when this process was forked."""
+        self._slots: Slots | None = None
         self._down = False
         self._node_name: str | None = None
         self._is_worker = False
@@ -69,7 +74,7 @@ class ThisProcess:
         signals.beat_init.connect(self._beat_begins)
         atexit.register(self._ends)  # a cold shutdown sends no signal
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-            os.register_at_fork(after_in_child=self._was_forked)
+            os.register_at_fork(before=self._forks, after_in_child=self._was_forked)
 
     def add(self, app: Celery) -> None:
         """Watch the workers of `app` as well."""
@@ -92,6 +97,7 @@ class ThisProcess:
         self._ends()  # what was published on the way here was a producer's
         self._node_name = node_name
         self._is_worker = True
+        self._slots = Slots()
         reporter = self._begin(identity.worker(self._environ, node_name))
         reporter.record(WorkerStarted(node_name))
         return reporter.record
@@ -103,7 +109,10 @@ class ThisProcess:
             return
         if forks and self._wanted.protocol == "grpc":
             logger.warning("grpc is not safe in processes that fork; use http/protobuf")
-        if self._may_adopt() and not forks:
+        provider = None if self._user else instruments.somebody_s()
+        if provider is not None:
+            self._tell_provider(provider, forks=forks)
+        elif not forks:
             self._adopt(reporter)
         reporter.measure(measure)
         reporter.start()
@@ -113,10 +122,14 @@ class ThisProcess:
             return
         self._ends()
         node_name = sender or self._node_name or socket.gethostname()
-        slot = getattr(current_process(), "index", 0)
-        reporter = self._begin(identity.slot(self._environ, node_name, slot), quiet=True)
-        if not export.user_has_provider():
-            self._adopt(reporter)
+        index = getattr(current_process(), "index", 0)
+        reporter = self._begin(identity.slot(self._environ, node_name, index), quiet=True)
+        provider = instruments.somebody_s()
+        slot = self._slots.slot(index) if self._slots else None
+        if provider is None:
+            self._adopt(reporter, None, slot)
+        elif provider is self._inherited and isinstance(provider, MeterProvider):
+            self._adopt(reporter, provider, slot)
         reporter.start()
 
     def _pool_process_ends(self, exitcode: int | None = None, **_: object) -> None:
@@ -156,20 +169,36 @@ class ThisProcess:
         self._reporter = Reporter(self._wanted, resource, down=self._down, quiet=quiet)
         return self._reporter
 
-    def _may_adopt(self) -> bool:
-        if self._user is None and export.user_has_provider():
-            logger.warning(
-                "the application has set a MeterProvider of its own; what its instruments record "
-                "is left to that one, which must be made in each pool process, after the fork"
+    def _tell_provider(self, provider: object, *, forks: bool) -> None:
+        if forks and isinstance(provider, MeterProvider):
+            logger.info(
+                "the application has made a MeterProvider before its pool; what pool processes "
+                "record is pushed under their own names, as the OTEL_* variables say"
             )
-            return False
-        return True
+        else:
+            logger.info(
+                "the application has set a MeterProvider of its own; what its instruments record "
+                "is left to that one"
+            )
 
-    def _adopt(self, reporter: Reporter) -> None:
+    def _adopt(
+        self,
+        reporter: Reporter,
+        inherited: MeterProvider | None = None,
+        slot: Slot | None = None,
+    ) -> None:
         """Take over what the user's instruments record in this process, for as long as it lives."""
         if self._user is None:
-            self._user = reporter.user_metrics(self._flush)
-        reporter.include(self._user)
+            self._user = reporter.user_metrics(self._flush, inherited)
+        if slot is not None:
+            slot.begin()
+            signals.task_prerun.connect(lambda **_: slot.task_begins(), weak=False)
+            signals.task_postrun.connect(lambda **_: slot.task_ends(), weak=False)
+        reporter.include(self._user, slot)
+
+    def unexported(self, slot: int) -> int:
+        """The tasks of the pool process in this slot whose own metrics were not exported yet."""
+        return self._slots.unexported(slot) if self._slots is not None else 0
 
     def _flush(self, timeout_seconds: float) -> bool:
         return self._reporter is not None and self._reporter.flush(timeout_seconds)
@@ -189,7 +218,13 @@ class ThisProcess:
             reporter.stop()
             self._down = reporter.down
 
+    def _forks(self) -> None:
+        """What a worker forks is a pool process, in which a reader made here has no business."""
+        if self._is_worker:
+            instruments.still(instruments.somebody_s())
+
     def _was_forked(self) -> None:
+        self._inherited = instruments.somebody_s()
         self._down = self._is_down()
         self._health.was_forked()
         self._reporter = None

@@ -10,7 +10,7 @@ import logging
 from time import time_ns
 from typing import TYPE_CHECKING
 
-from telemetry import export
+from telemetry import export, instruments
 from telemetry.tally import Tallies
 from telemetry.tasks.facts import ExportFailed, Fact, Overflowed
 from telemetry.tasks.inbox import Inbox
@@ -21,10 +21,13 @@ from telemetry.ticker import Ticker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import ScopeMetrics
     from opentelemetry.sdk.resources import Resource
 
+    from telemetry.instruments import UserMetrics
     from telemetry.settings import Settings
+    from telemetry.slots import Slot
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +52,8 @@ class Reporter:
         self._ticker = Ticker(self._export, settings.interval_seconds)
         self._safely = Safely(self._inbox.record)
         self._measures: list[Callable[[], Fact]] = []
-        self._user: export.UserMetrics | None = None
+        self._user: UserMetrics | None = None
+        self._slot: Slot | None = None
         self.record = self._inbox.record
         """Takes a fact; never blocks."""
 
@@ -66,13 +70,22 @@ class Reporter:
         """Ask for this fact before every export."""
         self._measures.append(measure)
 
-    def user_metrics(self, flush: Callable[[float], bool]) -> export.UserMetrics:
-        """Take over the user's instruments in this process, under this report's name."""
-        return export.adopt(self._sender, flush)
+    def user_metrics(
+        self, flush: Callable[[float], bool], inherited: MeterProvider | None = None
+    ) -> UserMetrics:
+        """Take over the user's instruments in this process, under this report's name.
 
-    def include(self, user: export.UserMetrics) -> None:
-        """Export what the user's instruments record, too."""
+        `inherited` is a provider that was made before this process was forked.
+        """
+        told = (self._sender.exporter, self._sender.resource, flush)
+        if inherited is None:
+            return instruments.adopt(*told)
+        return instruments.remake(inherited, *told)
+
+    def include(self, user: UserMetrics, slot: Slot | None = None) -> None:
+        """Export what the user's instruments record, too; `slot` is told how far that went."""
         self._user = user
+        self._slot = slot
 
     def flush(self, timeout_seconds: float) -> bool:
         """Export now; whether that was done in time."""
@@ -86,12 +99,16 @@ class Reporter:
     def _export(self) -> None:
         scopes: list[ScopeMetrics] = []
         self._safely("measure", self._measure)
+        ended = 0 if self._slot is None else self._slot.ended()
         self._safely("user_metrics", self._take_user_metrics, scopes)
+        used = bool(scopes)
         readings = self._inbox.read(self._readings)
         if readings:
             scopes.append(export.scope_metrics(readings, self._start_unix_nano, time_ns()))
         if scopes and not self._sender.send(scopes):
             self.record(ExportFailed())
+        elif self._slot is not None:
+            self._slot.exported(ended, used=used)
 
     def _measure(self) -> None:
         for measure in self._measures:
@@ -107,5 +124,5 @@ class Reporter:
             logger.warning(
                 "%s has more than %s sets of attributes; those beyond are one series without any",
                 name,
-                export.USER_SERIES_MAX,
+                instruments.USER_SERIES_MAX,
             )

@@ -30,7 +30,7 @@ RANKS = {
         "__main__",
     ],
     "telemetry": [
-        "catalog settings ticker guard",
+        "catalog settings ticker guard instruments slots",
         "identity tally closed",
         "tasks export broker",
         "reporter health",
@@ -43,7 +43,10 @@ RANKS = {
 }
 RIM = {
     "collector": {"server", "cli"},
-    "telemetry": {"broker", "export", "guard", "health", "process", "reporter", "tasks", "ticker"},
+    "telemetry": {
+        *("broker", "export", "guard", "health", "instruments", "process", "reporter"),
+        *("tasks", "ticker"),
+    },
 }
 OUTSIDE = {"asyncio", "http", "random", "signal", "socket", "ssl", "subprocess"}
 OUTSIDE |= {"threading", "time"}

@@ -73,6 +73,8 @@ class ChildExited(NamedTuple):
     """A pool process ended."""
 
     reason: str
+    unexported: int = 0
+    """Tasks in it whose own metrics the collector did not get."""
 
 
 class WorkerStopped(NamedTuple):

@@ -114,9 +114,9 @@ class Hooks:
             if request.time_start is None and (consumer.hub or not request.telemetry_in_pool):
                 self.finish(request, "lost", "connection_lost")
 
-    def child_exited(self, reason: str) -> None:
-        """A pool process ended."""
-        self._record(facts.ChildExited(reason))
+    def child_exited(self, reason: str, unexported: int) -> None:
+        """A pool process ended, with the metrics of so many tasks not exported."""
+        self._record(facts.ChildExited(reason, unexported))
 
     def started(self, request: Request, at_seconds: float) -> None:
         """The pool began to run it."""

@@ -134,7 +134,7 @@ class Lifecycle:
     def _worker_started(self, fact: facts.WorkerStarted) -> None:
         for metric in (catalog.UP, catalog.ACTIVE, catalog.RESERVED, catalog.PROCESSES):
             self._gauges[metric] = self._tallies.cell(metric, fact.hostname)
-        for metric in (catalog.CHILD_EXITS, catalog.BINDS, catalog.OVERFLOW):
+        for metric in (catalog.CHILD_EXITS, catalog.UNEXPORTED, catalog.BINDS, catalog.OVERFLOW):
             for reason in metric.values:
                 self._tallies.cell(metric, reason)
         self._tallies.cell(catalog.EXPORT_FAILURES)
@@ -145,6 +145,8 @@ class Lifecycle:
 
     def _child_exited(self, fact: facts.ChildExited) -> None:
         self._count(catalog.CHILD_EXITS, fact.reason)
+        cell = self._tallies.cell(catalog.UNEXPORTED, fact.reason)
+        self._tallies.numbers[cell] += fact.unexported
 
     def _worker_stopped(self, _fact: facts.WorkerStopped) -> None:
         for task, started in self._in_hand.values():

@@ -49,6 +49,9 @@ class Site(Protocol):
     def work_begins(self, measure: Callable[[], Fact], *, forks: bool) -> None:
         """Its pool stands; `forks` if tasks run in processes of their own."""
 
+    def unexported(self, slot: int) -> int:
+        """The tasks of the pool process in this slot whose own metrics were not exported yet."""
+
 
 def steps(site: Site) -> tuple[type, type]:
     """The steps for `app.steps["worker"]` and `app.steps["consumer"]`."""
@@ -79,7 +82,7 @@ class _WorkerStep(bootsteps.StartStopStep):
         forks = isinstance(pool, Prefork)
         self.site.work_begins(lambda: PoolMeasured(_size(pool, forks=forks)), forks=forks)
         if forks:
-            _watch_exits(pool, hooks)
+            _watch_exits(pool, hooks, self.site)
 
 
 class _ConsumerStep(bootsteps.StartStopStep):
@@ -109,13 +112,16 @@ def _refusal(
     return refuse_and_tell
 
 
-def _watch_exits(pool: Pool, hooks: Hooks) -> None:
+def _watch_exits(pool: Pool, hooks: Hooks, site: Site) -> None:
     """Hear of pool processes that ended from the one who buries them."""
     processes = pool._pool  # noqa: SLF001 - Celery's pool has no other way to its processes
     bury = processes.on_process_down
 
+    def tell(process: Process) -> None:
+        hooks.child_exited(_reason(process.exitcode), site.unexported(process.index))
+
     def on_process_down(process: Process) -> None:
-        hooks.safely("child_exits", lambda: hooks.child_exited(_reason(process.exitcode)))
+        hooks.safely("child_exits", tell, process)
         if bury is not None:
             bury(process)
 

@@ -107,6 +107,14 @@ class Sink:
         wanted = frozenset(attributes.items())
         return sum(value for key, value in self.sums(name, of=of).items() if wanted <= key)
 
+    def by_instance(self, name: str) -> dict[str, float]:
+        """The sum of a counter over all its series, by who reported it."""
+        sums: dict[str, float] = defaultdict(float)
+        for (metric, _, instance, _), point in list(self._lives.items()):
+            if metric == name:
+                sums[instance] += point.value
+        return dict(sums)
+
     def instances(self, name: str) -> set[str]:
         """Who reported a metric."""
         return {point.instance for point in self.points if point.name == name}
@@ -119,7 +127,8 @@ def _points(request: ExportMetricsServiceRequest) -> Iterator[Point]:
             for metric in scope.metrics:
                 kind = str(metric.WhichOneof("data"))
                 for point in getattr(metric, kind).data_points:
-                    yield _point(names["service.instance.id"], metric.name, kind, point)
+                    instance = names.get("service.instance.id", "")
+                    yield _point(instance, metric.name, kind, point)
 
 
 def _point(instance: str, name: str, kind: str, point: Any) -> Point:

@@ -153,6 +153,14 @@ def server() -> Iterator[postgres.Postgres]:
         yield running
 
 
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A collector, for tests that need no database."""
+    made = Sink()
+    yield made
+    made.close()
+
+
 @contextmanager
 def laboratory(server: postgres.Postgres, directory: Path) -> Iterator[Lab]:
     """A lab whose workers and sink end with the block."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.sink import Sink
 from tests.support.worker import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.sink import Sink
 
 CELERY = (sys.executable, "-m", "celery", "-A", "tests.support.periodic")
 SENDING = "Sending due task often"
@@ -23,14 +23,6 @@ KINDS = {
     "embedded": (["worker", "-B", "-P", "prefork", "-c", "1", "-n", "one@lab"], "one@lab"),
     "embedded in solo": (["worker", "-B", "-P", "solo", "-n", "one@lab"], "one@lab"),
 }
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    """A collector."""
-    made = Sink()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(("options", "place"), KINDS.values(), ids=KINDS)

@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from tests.support.sink import Sink
+from tests.support.worker import Command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.system.conftest import Lab
 
 
 def test_a_recycled_process_takes_nothing_with_it(lab: Lab) -> None:
-    """Ten tasks in ten processes: ten counted, ten orders, and still only two names."""
+    """Ten tasks in ten processes: ten counted, ten orders, and still only two names.
+
+    One that is killed takes along what its task recorded, and that is counted.
+    """
     worker = lab.worker("prefork", "--max-tasks-per-child=1")
     lab.publish(["ok", 10])
     worker.wait_for(lambda: lab.finished() >= 10)
     worker.wait_for(lambda: lab.sink.sum("lab.orders") >= 10)
     recycled = "celery.worker.child.exits"
     worker.wait_for(lambda: lab.sink.sum(recycled, reason="recycled") >= 10)
+    assert lab.sink.sum("celery.telemetry.unexported") == 0
+    lab.publish(["killed", 1])
+    worker.wait_for(lambda: lab.sink.sum(recycled, reason="killed") >= 1)
     worker.stop()
     assert lab.sink.sum("celery.task.success") == 10
     assert lab.sink.sum("lab.orders") == 10
     assert lab.sink.sum("lab.amount") == 10
+    assert lab.sink.sum("celery.telemetry.unexported", reason="killed") == 1
+    assert lab.sink.sum("celery.telemetry.unexported") == 1
     assert lab.sink.instances("lab.orders") == {"one@lab/0", "one@lab/1"}
 
 
@@ -124,3 +136,30 @@ def test_the_search_for_listeners_would_find_one(lab: Lab) -> None:
         )
 
     worker.wait_for(listening)
+
+
+def test_a_provider_made_before_the_fork_counts_once(sink: Sink, tmp_path: Path) -> None:
+    """Forked in the middle of its export, with numbers in it, each pool process starts at zero.
+
+    What instruments record there arrives under the slot's name, views and observables included; the
+    parent's own numbers arrive from the parent alone.
+    """
+    command = [sys.executable, "-m", "celery", "-A", "tests.support.inherited", "worker"]
+    command += ["-n", "one@lab", "-c", "1", "--max-tasks-per-child", "2", "-l", "INFO"]
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint, "OTEL_METRIC_EXPORT_INTERVAL": "200"}
+    worker = Command(command, tmp_path / "log", environ)
+    try:
+        worker.wait_for(lambda: sink.sum("celery.worker.child.exits", reason="recycled") >= 3)
+        worker.wait_for(lambda: sink.sum("lab.orders") >= 106)
+        assert worker.stop() == 0, worker.log.read_text()
+    finally:
+        worker.kill()
+    assert sink.sum("celery.task.success") == 6, worker.log.read_text()
+    by_instance = sink.by_instance("lab.orders")
+    assert by_instance.pop("one@lab/0") == 6
+    assert list(by_instance.values()) == [100]
+    assert sink.by_instance("lab.other") == {"one@lab/0": 6}
+    assert "one@lab/0" in sink.instances("lab.observed")
+    assert sink.instances("lab.observed") == {"one@lab/0", *by_instance}
+    assert sink.sum("celery.telemetry.unexported") == 0
+    assert sink.sums("celery.telemetry.hook.errors") == {}

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 
-from telemetry import catalog, export
+from telemetry import catalog, export, instruments
 from telemetry.settings import Settings, SettingsError
 from telemetry.tally import Reading, Tallies
 from tests.support.sink import Sink
@@ -136,7 +136,7 @@ def test_the_user_s_instruments_come_along_as_the_environment_wants_them(
     if delta:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")
     sending = sender()
-    reader = export.UserMetrics(sending, lambda _seconds: True)
+    reader = instruments.UserMetrics(sending.exporter, lambda _seconds: True)
     provider = MeterProvider([reader], resource=RESOURCE, shutdown_on_exit=False)
     counter = provider.get_meter("shop").create_counter("shop.orders")
     tallies = Tallies()
@@ -155,9 +155,9 @@ def test_the_user_s_instruments_come_along_as_the_environment_wants_them(
 
 def test_more_attribute_sets_than_the_sdk_s_default_keep_their_attributes(sink: Sink) -> None:
     """3000 tenants are 3000 series; above the raised limit the instrument is named, once."""
-    if not export._cardinality_limits():
+    if not instruments._cardinality_limits():
         pytest.skip("this SDK has no limit")
-    reader = export.UserMetrics(sender(), lambda _seconds: True)
+    reader = instruments.UserMetrics(sender().exporter, lambda _seconds: True)
     provider = MeterProvider([reader], resource=RESOURCE, shutdown_on_exit=False)
     counter = provider.get_meter("shop").create_counter("shop.orders")
     for tenant in range(3000):
@@ -165,7 +165,7 @@ def test_more_attribute_sets_than_the_sdk_s_default_keep_their_attributes(sink: 
     (shop,), overflowing = reader.take()
     assert len(shop.metrics[0].data.data_points) == 3000
     assert overflowing == []
-    for tenant in range(export.USER_SERIES_MAX + 1):
+    for tenant in range(instruments.USER_SERIES_MAX + 1):
         counter.add(1, {"tenant_id": str(tenant)})
     assert reader.take()[1] == ["shop.orders"]
     assert reader.take()[1] == []
@@ -180,7 +180,7 @@ def test_flushing_the_provider_asks_for_an_export() -> None:
         asked.append(seconds)
         return True
 
-    reader = export.UserMetrics(sender(), flush)
+    reader = instruments.UserMetrics(sender().exporter, flush)
     provider = MeterProvider([reader], resource=RESOURCE, shutdown_on_exit=False)
     assert provider.force_flush(1500)
     assert asked == [pytest.approx(1.5, abs=0.1)]
