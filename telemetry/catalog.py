@@ -7,7 +7,7 @@ It does not know who counts, or how a number leaves the process.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 class Kind(enum.Enum):
@@ -39,6 +39,12 @@ class Metric:
         name = self.name.replace(".", "_")
         unit = _UNITS.get(self.unit, "")
         return f"{name}{unit}{'_total' if self.kind is Kind.COUNTER else ''}"
+
+    def lifting(self, keys: tuple[str, ...]) -> Metric:
+        """This metric with attributes of the user's after those that every task has."""
+        if not keys or self.attributes[: len(_TASK)] != _TASK:
+            return self
+        return replace(self, attributes=(*_TASK, *keys, *self.attributes[len(_TASK) :]))
 
 
 _UNITS = {"s": "_seconds", "By": "_bytes"}
@@ -254,9 +260,10 @@ OVERFLOW = Metric(
     "celery.telemetry.overflow",
     Kind.COUNTER,
     "{measurement}",
-    "What a limit put under 'other': a series, an exception's class, an instrument of the user's.",
+    "What a limit put under 'other': a series, an exception's class, attributes of a task, an "
+    "instrument of the user's.",
     ("reason",),
-    ("series", "exception", "user_series"),
+    ("series", "exception", "attribute", "user_series"),
 )
 
 METRICS = (

@@ -13,6 +13,8 @@ from telemetry import closed, settings
 from telemetry.guard import bindhook
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from celery import Celery
 
     from telemetry.process import ThisProcess
@@ -21,19 +23,29 @@ _this: ThisProcess | None = None
 _guarded: list[Celery] = []
 
 
-def instrument(app: Celery, *, export_interval_seconds: float | None = None) -> None:
+def instrument(
+    app: Celery,
+    *,
+    export_interval_seconds: float | None = None,
+    attributes: Iterable[str] = (),
+) -> None:
     """Watch the workers of `app`, count what this process publishes, and push both by OTLP.
 
     One line where the app is made, for workers and producers alike; the app may be configured
     later, and doing it again changes nothing. OTEL_* variables say where to push and how often, and
-    win over `export_interval_seconds`. With OTEL_SDK_DISABLED=true nothing happens at all, except
-    that a PORTLESS_GUARD of refuse or warn still guards the workers.
+    win over `export_interval_seconds`. `attributes` are names of message headers, such as
+    `tenant_id`, that become attributes of the tasks' metrics; PORTLESS_ATTRIBUTES wins.
+    With OTEL_SDK_DISABLED=true nothing happens at all, except that a PORTLESS_GUARD of refuse or
+    warn still guards the workers.
     Raises `telemetry.settings.SettingsError` where the environment contradicts itself.
     """
     global _this  # noqa: PLW0603 - one process, one report
     if _this is None:
         wanted = settings.read(
-            os.environ, green=_green(), export_interval_seconds=export_interval_seconds
+            os.environ,
+            green=_green(),
+            export_interval_seconds=export_interval_seconds,
+            attributes=attributes,
         )
         if not wanted.enabled:
             _guard(app, enabled=False)

@@ -27,6 +27,7 @@ from telemetry.reporter import Reporter
 from telemetry.slots import Slot, Slots
 from telemetry.tasks import beat
 from telemetry.tasks.facts import Bound, Fact, WorkerStarted, WorkerStopped
+from telemetry.tasks.headers import Lifted
 from telemetry.tasks.publish import Publisher
 from telemetry.tasks.steps import steps
 
@@ -67,7 +68,8 @@ class ThisProcess:
         self._apps: list[Celery] = []
         self._health = WorkerHealth(environ, self.record, self._is_down)
         self._steps = tuple(zip(steps(self), self._health.steps))
-        self._publisher = Publisher(self.record, self._apps)
+        self.lifted = Lifted(wanted.attributes)
+        self._publisher = Publisher(self.record, self._apps, self.lifted)
         signals.worker_process_init.connect(self._pool_process_begins)
         signals.worker_process_shutdown.connect(self._pool_process_ends)
         signals.worker_shutdown.connect(self._ends)

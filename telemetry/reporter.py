@@ -45,7 +45,8 @@ class Reporter:
     ) -> None:
         tallies = Tallies()
         self._readings = tallies.readings
-        self._inbox: Inbox[Fact] = Inbox(Lifecycle(tallies).apply)
+        lifecycle = Lifecycle(tallies, settings.attributes, settings.attributes_max)
+        self._inbox: Inbox[Fact] = Inbox(lifecycle.apply)
         self._start_unix_nano = time_ns()
         level = logging.DEBUG if quiet else logging.WARNING
         self._sender = export.Sender(settings, resource, down=down, log_level=level)

@@ -7,13 +7,16 @@ or a `SettingsError` that says what contradicts what. What the SDK's exporter re
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from telemetry import catalog
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Protocol = Literal["http/protobuf", "grpc"]
 
@@ -22,6 +25,9 @@ INTERVAL_SECONDS = 5.0
 TIMEOUT_SECONDS = 2.0
 """One export; with a final one it keeps a stop under 3 s while nobody answers."""
 _TIMEOUT_SECONDS_SUSPICIOUS = 60.0
+ATTRIBUTES_MAX = 1000
+"""About 5 series each, so some 600 kB a push at most; a process sends every 5 s."""
+_ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 STATE_DIR = "PORTLESS_STATE_DIR"
 """The variable that names the directory for what a process leaves to others on its host."""
 
@@ -41,6 +47,10 @@ class Settings:
     timeout_seconds: float = TIMEOUT_SECONDS
     collector: str = "localhost"
     """Host and port of the endpoint, for the log: the rest of the address may hold a secret."""
+    attributes: tuple[str, ...] = ()
+    """Message headers that become attributes of the tasks' metrics."""
+    attributes_max: int = ATTRIBUTES_MAX
+    """Sets of their values in one process, each with a task and a queue."""
     state_dir: Path | None = None
     """Where workers keep what has to outlive them; None: nowhere."""
     warnings: tuple[str, ...] = ()
@@ -52,6 +62,7 @@ def read(
     *,
     green: str | None = None,
     export_interval_seconds: float | None = None,
+    attributes: Iterable[str] = (),
 ) -> Settings:
     """The settings of a process; `green` names the library that made its threads greenlets.
 
@@ -68,6 +79,8 @@ def read(
         interval_seconds=_interval_seconds(environ, export_interval_seconds),
         timeout_seconds=_timeout_seconds(environ, warnings),
         collector=_collector(environ),
+        attributes=_attributes(environ, attributes),
+        attributes_max=_attributes_max(environ),
         state_dir=state_dir(environ),
         warnings=(*warnings, *_temporality_warning(environ)),
     )
@@ -86,6 +99,27 @@ def state_dir(environ: Mapping[str, str]) -> Path | None:
     if not path.is_absolute():
         raise SettingsError(f"{STATE_DIR} is {text!r}; it must be an absolute path")
     return path
+
+
+def _attributes(environ: Mapping[str, str], argument: Iterable[str]) -> tuple[str, ...]:
+    text = environ.get("PORTLESS_ATTRIBUTES")
+    given = argument if text is None else [word.strip() for word in text.split(",")]
+    if isinstance(given, str):
+        raise SettingsError(f"attributes is {given!r}; it must be a list of headers' names")
+    names = tuple(dict.fromkeys(given))
+    for name in names:
+        if not _ATTRIBUTE.fullmatch(name):
+            raise SettingsError(f"attributes has {name!r}; it must be the name of a header")
+        if name in catalog.ATTRIBUTES:
+            raise SettingsError(f"attributes has {name!r}, which metrics have already")
+    return names
+
+
+def _attributes_max(environ: Mapping[str, str]) -> int:
+    text = environ.get("PORTLESS_ATTRIBUTES_MAX", str(ATTRIBUTES_MAX))
+    if not text.isdecimal() or not int(text):
+        raise SettingsError(f"PORTLESS_ATTRIBUTES_MAX is {text!r}; it must be a number above 0")
+    return int(text)
 
 
 def _exports(environ: Mapping[str, str]) -> bool:

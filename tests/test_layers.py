@@ -30,8 +30,8 @@ RANKS = {
         "__main__",
     ],
     "telemetry": [
-        "catalog settings ticker guard instruments slots",
-        "identity tally closed",
+        "carry catalog ticker guard instruments slots",
+        "identity settings tally closed",
         "tasks export broker",
         "reporter health",
         "process",

@@ -23,6 +23,8 @@ class Sent(NamedTuple):
 
     task_name: str
     queue_name: str
+    lifted: tuple[str, ...] = ()
+    """The values of the headers that are attributes, "" for one that is missing."""
 
 
 class Received(NamedTuple):
@@ -31,6 +33,8 @@ class Received(NamedTuple):
     delivery: int
     task_name: str
     queue_name: str
+    lifted: tuple[str, ...] = ()
+    """As of `Sent`."""
 
 
 class Started(NamedTuple):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from telemetry.tasks.facts import Fact, Outcome
+    from telemetry.tasks.headers import Lifted
 
 # Celery's own objects. Their published types leave out most of what is used here.
 Request: TypeAlias = Any
@@ -54,10 +55,11 @@ _DIED = (WorkerLostError, SystemExit, KeyboardInterrupt)
 class Hooks:
     """One worker's hooks; `record` takes the facts."""
 
-    def __init__(self, record: Callable[[Fact], None], worker: Worker) -> None:
+    def __init__(self, record: Callable[[Fact], None], worker: Worker, lifted: Lifted) -> None:
         self.safely = Safely(record)
         self._record = record
         self._worker = worker
+        self._lifted = lifted
         self._numbers = itertools.count(1)
         self._open: dict[int, Request] = {}
         self._classes: dict[type, type] = {}
@@ -75,7 +77,9 @@ class Hooks:
         request.__class__ = self._watched(request.__class__)
         request.telemetry_delivery = number
         self._open[number] = request
-        self._record(facts.Received(number, request.type, self._queue_name(request.delivery_info)))
+        queue_name = self._queue_name(request.delivery_info)
+        values = self._lifted.values(request.request_dict)
+        self._record(facts.Received(number, request.type, queue_name, values))
 
     def _on_revoked(
         self, sender: Task, request: Request, *, expired: bool = False, **_: object
@@ -83,10 +87,12 @@ class Hooks:
         """One revoked on receipt never was a received request; those that were tell themselves."""
         if not getattr(self._announcing, "now", False):
             reason = "expired" if expired else "revoked"
-            route = request.delivery_info or {}
-            self.safely(
-                "task_revoked", self._ended_on_receipt, sender.name, route, "revoked", reason
-            )
+            self.safely("task_revoked", self._revoked_on_receipt, sender.name, request, reason)
+
+    def _revoked_on_receipt(self, task_name: str, request: Request, reason: str) -> None:
+        queue_name = self._queue_name(request.delivery_info or {})
+        values = self._lifted.values(request.request_dict)
+        self._ended_on_receipt(task_name, queue_name, values, ("revoked", reason))
 
     def refused(self, message: Message, reason: str) -> None:
         """The consumer refused a message that is no task of this worker."""
@@ -94,14 +100,15 @@ class Hooks:
         name = headers.get("task")
         known = name if isinstance(name, str) and name in self._worker.app.tasks else None
         task_name = known or facts.UNREGISTERED
-        self._ended_on_receipt(task_name, message.delivery_info or {}, "discarded", reason)
+        queue_name = self._queue_name(message.delivery_info or {})
+        self._ended_on_receipt(task_name, queue_name, (), ("discarded", reason))
 
     def _ended_on_receipt(
-        self, task_name: str, route: Mapping[str, Any], outcome: Outcome, reason: str
+        self, task_name: str, queue_name: str, lifted: tuple[str, ...], end: tuple[Outcome, str]
     ) -> None:
         number = next(self._numbers)
-        self._record(facts.Received(number, task_name, self._queue_name(route)))
-        self._record(facts.Finished(number, outcome, reason, monotonic(), None))
+        self._record(facts.Received(number, task_name, queue_name, lifted))
+        self._record(facts.Finished(number, *end, monotonic(), None))
 
     def reconcile(self, consumer: Consumer) -> None:
         """After a connection was lost: what Celery dropped without a word is lost.

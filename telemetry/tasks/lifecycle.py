@@ -22,6 +22,9 @@ EXCEPTIONS_MAX = 100
 """Classes of exceptions in one process; an application has tens, generated ones have no end."""
 
 _METRICS: dict[str, Metric] = {
+    "sent": catalog.SENT,
+    "runtime": catalog.RUNTIME,
+    "queue_wait": catalog.QUEUE_WAIT,
     "received": catalog.RECEIVED,
     "started": catalog.STARTED,
     "success": catalog.SUCCESS,
@@ -33,6 +36,8 @@ _METRICS: dict[str, Metric] = {
     "lost": catalog.LOST,
     "discarded": catalog.DISCARDED,
 }
+_NO_SIBLINGS = {"sent", "runtime", "queue_wait"}
+"""What is there only once it happened."""
 _STATES: dict[facts.Outcome, str] = {
     "success": "success",
     "failed": "failure",
@@ -59,8 +64,15 @@ class _Task:
 class Lifecycle:
     """The books of one process."""
 
-    def __init__(self, tallies: Tallies) -> None:
+    def __init__(
+        self, tallies: Tallies, attributes: tuple[str, ...] = (), attributes_max: int = 0
+    ) -> None:
+        """`attributes` are lifted from headers; see `_admit_lifted` for their limit."""
         self._tallies = tallies
+        self._metrics = {name: metric.lifting(attributes) for name, metric in _METRICS.items()}
+        self._nothing = ("",) * len(attributes)
+        self._lifted: set[tuple[str, ...]] = set()
+        self._lifted_max = attributes_max
         self._tasks: dict[tuple[str, ...], _Task] = {}
         self._queues: set[str] = set()
         self._exceptions: set[str] = set()
@@ -87,10 +99,11 @@ class Lifecycle:
         self._apply[type(fact)](fact)
 
     def _sent(self, fact: facts.Sent) -> None:
-        self._count(catalog.SENT, *fact)
+        names = (fact.task_name, fact.queue_name)
+        self._count(self._metrics["sent"], *names, *self._admit_lifted(names, fact.lifted))
 
     def _received(self, fact: facts.Received) -> None:
-        task = self._task(fact.task_name, fact.queue_name)
+        task = self._task(fact.task_name, fact.queue_name, fact.lifted)
         self._add(task, "received")
         self._in_hand[fact.delivery] = (task, None)
         self._move(catalog.RESERVED, 1)
@@ -105,7 +118,7 @@ class Lifecycle:
         self._move(catalog.ACTIVE, 1)
         if fact.waited_seconds is not None:
             if task.wait is None:
-                task.wait = self._tallies.cell(catalog.QUEUE_WAIT, *task.names)
+                task.wait = self._tallies.cell(self._metrics["queue_wait"], *task.names)
             self._tallies.observe(catalog.QUEUE_WAIT, task.wait, fact.waited_seconds)
 
     def _finished(self, fact: facts.Finished) -> None:
@@ -127,7 +140,7 @@ class Lifecycle:
         state = _STATES[fact.outcome]
         cell = task.runtimes.get(state)
         if cell is None:
-            cell = self._tallies.cell(catalog.RUNTIME, *task.names, state)
+            cell = self._tallies.cell(self._metrics["runtime"], *task.names, state)
             task.runtimes[state] = cell
         self._tallies.observe(catalog.RUNTIME, cell, seconds)
 
@@ -178,30 +191,50 @@ class Lifecycle:
     def _overflowed(self, _fact: facts.Overflowed) -> None:
         self._count(catalog.OVERFLOW, "user_series")
 
-    def _task(self, task_name: str, queue_name: str) -> _Task:
-        task = self._tasks.get((task_name, queue_name))
+    def _task(self, task_name: str, queue_name: str, lifted: tuple[str, ...]) -> _Task:
+        task = self._tasks.get((task_name, queue_name, *lifted))
         if task is not None:
             return task
-        names = self._tallies.admit(catalog.RECEIVED, task_name, queue_name)
+        lifted = self._admit_lifted((task_name, queue_name), lifted)
+        names = self._tallies.admit(self._metrics["received"], task_name, queue_name, *lifted)
         if names not in self._tasks:
             self._tasks[names] = self._new_task(names)
-        if queue_name not in self._queues and names == (task_name, queue_name):
+        if queue_name not in self._queues and names[:2] == (task_name, queue_name):
             self._queues.add(queue_name)
-            self._task(facts.UNREGISTERED, queue_name)
+            self._task(facts.UNREGISTERED, queue_name, self._nothing)
         return self._tasks[names]
 
+    def _admit_lifted(self, names: tuple[str, ...], lifted: tuple[str, ...]) -> tuple[str, ...]:
+        """The values under which a task counts these: its names stay, whatever the limit says."""
+        if not any(lifted):
+            return self._nothing
+        if (*names, *lifted) not in self._lifted:
+            if len(self._lifted) >= self._lifted_max:
+                self._count(catalog.OVERFLOW, "attribute")
+                return (OTHER,) * len(lifted)
+            self._lifted.add((*names, *lifted))
+        return lifted
+
     def _new_task(self, names: tuple[str, ...]) -> _Task:
-        """A task with its siblings at 0, so that ratios and increases exist from the first one."""
+        """A task with its siblings at 0, so that ratios and increases exist from the first one.
+
+        Of one with attributes of the user's only those without them are: the others would be many.
+        """
         task = _Task(names)
+        if any(names[2:]):
+            self._task(names[0], names[1], self._nothing)
+            return task
         discards = names[0] == facts.UNREGISTERED
-        for counter, metric in _METRICS.items():
+        for counter, metric in self._metrics.items():
+            if counter in _NO_SIBLINGS:
+                continue
             if counter == "received" or discards == (counter == "discarded"):
                 for value in metric.values or ("",):
                     self._cell(task, counter, value)
         return task
 
     def _cell(self, task: _Task, counter: str, value: str) -> int:
-        metric = _METRICS[counter]
+        metric = self._metrics[counter]
         values = (value,) if len(metric.attributes) > len(task.names) else ()
         cell = task.cells[counter, value] = self._tallies.cell(metric, *task.names, *values)
         return cell

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from celery import signals
 
 from telemetry.tasks.facts import Sent
+from telemetry.tasks.headers import Lifted
 from telemetry.tasks.routes import Binding, Routes
 from telemetry.tasks.safely import Safely
 
@@ -28,6 +29,7 @@ Signal: TypeAlias = Any
 
 HEADER = "portless_enqueued_at"
 """Seconds since the epoch, a float; no broker keeps the time of publishing for Celery."""
+_NOTHING = Lifted(())
 _EPOCH_SECONDS_MAX = 1e11
 """The year 5138: what is above was never a time in seconds."""
 
@@ -35,8 +37,11 @@ _EPOCH_SECONDS_MAX = 1e11
 class Publisher:
     """Stamps and counts what this process publishes, by whichever app."""
 
-    def __init__(self, record: Callable[[Fact], None], apps: Iterable[App]) -> None:
+    def __init__(
+        self, record: Callable[[Fact], None], apps: Iterable[App], lifted: Lifted = _NOTHING
+    ) -> None:
         self._record = record
+        self._lifted = lifted
         self._safely = Safely(record)
         self._routes = Routes(lambda: [binding for app in apps for binding in bindings(app)])
         listen(signals.before_task_publish, self._on_publish)
@@ -45,15 +50,23 @@ class Publisher:
     def _on_publish(self, headers: dict[str, Any] | None = None, **_: object) -> None:
         if headers is not None:
             headers[HEADER] = time()
+            self._safely("task_carries", self._lifted.carry, headers)
 
     def _on_published(
-        self, sender: Name, exchange: Exchange = "", routing_key: Name = "", **_: object
+        self,
+        sender: Name,
+        headers: Mapping[str, Any] | None = None,
+        exchange: Exchange = "",
+        routing_key: Name = "",
+        **_: object,
     ) -> None:
-        self._safely("task_sent", self._sent, sender, exchange, routing_key)
+        self._safely("task_sent", self._sent, sender, headers or {}, (exchange, routing_key))
 
-    def _sent(self, sender: Name, exchange: Exchange, routing_key: Name) -> None:
+    def _sent(self, sender: Name, headers: Mapping[str, Any], route: tuple[Exchange, Name]) -> None:
+        exchange, routing_key = route
         name = str(getattr(exchange, "name", exchange) or "")
-        self._record(Sent(str(sender), self._routes.queue_name(name, str(routing_key or ""))))
+        queue_name = self._routes.queue_name(name, str(routing_key or ""))
+        self._record(Sent(str(sender), queue_name, self._lifted.values(headers)))
 
 
 def listen(signal: Signal, receiver: Callable[..., None]) -> None:

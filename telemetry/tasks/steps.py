@@ -20,6 +20,8 @@ from telemetry.tasks.safely import Safely
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from telemetry.tasks.headers import Lifted
+
 # Celery's and billiard's own objects. Their published types leave out most of what is used here.
 Worker: TypeAlias = Any
 Consumer: TypeAlias = Any
@@ -42,6 +44,9 @@ _SIGTERM = 15
 
 class Site(Protocol):
     """What the process offers to a worker in it."""
+
+    lifted: Lifted
+    """The headers that are attributes."""
 
     def worker_begins(self, node_name: str) -> Callable[[Fact], None]:
         """A worker is being built; returns what records its facts."""
@@ -76,7 +81,7 @@ class _WorkerStep(bootsteps.StartStopStep):
             hooks.safely("worker", self._begin_work, worker.pool, hooks)
 
     def _begin(self, worker: Worker) -> None:
-        worker.telemetry = Hooks(self.site.worker_begins(worker.hostname), worker)
+        worker.telemetry = Hooks(self.site.worker_begins(worker.hostname), worker, self.site.lifted)
 
     def _begin_work(self, pool: Pool, hooks: Hooks) -> None:
         forks = isinstance(pool, Prefork)

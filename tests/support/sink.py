@@ -45,6 +45,8 @@ class Sink:
         self.requests = 0
         self.headers: Mapping[str, str] = {}
         """Of the last request."""
+        self.bodies: list[bytes] | None = None
+        """Every request as it came, for who sets this to a list."""
         self.points: list[Point] = []
         """Every point received, in the order it came."""
         self._lives: dict[tuple[str, Attributes, str, int], Point] = {}
@@ -75,6 +77,8 @@ class Sink:
                     body = gzip.decompress(body)
                 if sink.status == 200 and self.path == "/v1/metrics":
                     sink.headers = dict(self.headers)
+                    if sink.bodies is not None:
+                        sink.bodies.append(body)
                     sink._take(ExportMetricsServiceRequest.FromString(body))
                 self.send_response(sink.status)
                 self.send_header("Content-Length", "0")

@@ -233,6 +233,46 @@ def test_tasks_without_end_have_a_limit() -> None:
     assert len(tallies.readings()) < 500
 
 
+def lifting(attributes_max: int) -> Books:
+    """Books of a process that lifts one header."""
+    books = Books()
+    books.lifecycle = Lifecycle(books.tallies, ("tenant_id",), attributes_max)
+    return books
+
+
+def test_a_header_becomes_an_attribute_of_all_that_is_said_of_a_task() -> None:
+    """Counters and histograms; without the header, and for siblings at 0, it is empty."""
+    books = lifting(10)
+    books.tell(Received(1, "a", "q", ("acme",)), STARTED, ended("failed", "ValueError"))
+    books.tell(Received(2, "a", "q"), facts.Sent("a", "q", ("bolt",)))
+    assert books.counters() == {
+        ("received", "a", "q", "acme"): 1,
+        ("started", "a", "q", "acme"): 1,
+        ("failed", "a", "q", "acme", "ValueError"): 1,
+        ("received", "a", "q", ""): 1,
+        ("sent", "a", "q", "bolt"): 1,
+    }
+    readings = {(reading.metric.name, reading.attributes) for reading in books.tallies.readings()}
+    assert ("celery.task.runtime", ("a", "q", "acme", "failure")) in readings
+    assert ("celery.task.queue_wait", ("a", "q", "acme")) in readings
+    assert ("celery.task.success", ("a", "q", "")) in readings
+    assert ("celery.task.success", ("a", "q", "acme")) not in readings
+    failed = [reading.metric for reading in books.tallies.readings() if "ValueError" in reading[1]]
+    assert failed[0].attributes == ("task_name", "queue_name", "tenant_id", "exception")
+
+
+def test_attributes_without_end_leave_the_task_its_name() -> None:
+    """Beyond the limit the header's value is "other", task and queue stay, and it is counted."""
+    books = lifting(3)
+    for number in range(10):
+        books.tell(Received(number, "a", "q", (f"tenant-{number}",)))
+        books.tell(ended("success", delivery=number))
+    received = {key[3]: value for key, value in books.counters().items() if key[0] == "success"}
+    assert received == {"tenant-0": 1, "tenant-1": 1, "tenant-2": 1, OTHER: 7}
+    assert {key[1:3] for key in books.counters() if key[0] == "success"} == {("a", "q")}
+    assert books.counters()["celery.telemetry.overflow", "attribute"] == 7
+
+
 def test_a_worker_has_gauges_and_its_self_losses_from_the_start() -> None:
     """Up reads 1, everything else 0; what can go wrong is there to be watched."""
     books = Books(facts.WorkerStarted("n"), facts.PoolMeasured(4))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.script import run
 from tests.support.sink import Sink
-from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,21 +33,6 @@ def sink() -> Iterator[Sink]:
     made = Sink()
     yield made
     made.close()
-
-
-def run(script: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a script to its end, every warning an error; it has to succeed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
 
 
 def test_importing_it_is_light() -> None:

@@ -131,6 +131,33 @@ def test_an_impossible_argument_is_refused(seconds: float) -> None:
         settings.read({}, export_interval_seconds=seconds)
 
 
+def test_attributes() -> None:
+    """Names of headers, from the variable or else from the argument, each once."""
+    assert settings.read({}, attributes=["tenant_id", "tenant_id", "x"]).attributes == (
+        "tenant_id",
+        "x",
+    )
+    environ = {"PORTLESS_ATTRIBUTES": "region , tenant_id", "PORTLESS_ATTRIBUTES_MAX": "7"}
+    read = settings.read(environ, attributes=["x"])
+    assert (read.attributes, read.attributes_max) == (("region", "tenant_id"), 7)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        (["task_name"], "which metrics have already"),
+        (["tenant id"], "the name of a header"),
+        ("tenant_id", "a list of headers' names"),
+    ],
+)
+def test_attributes_that_cannot_be_are_refused(attributes: list[str], words: str) -> None:
+    """A key that metrics have already would be there twice."""
+    with pytest.raises(SettingsError, match=words):
+        settings.read({}, attributes=attributes)
+    with pytest.raises(SettingsError, match="PORTLESS_ATTRIBUTES_MAX"):
+        settings.read({"PORTLESS_ATTRIBUTES_MAX": "many"})
+
+
 def test_grpc_is_refused_among_greenlets() -> None:
     """It would stop all of them while it exports."""
     with pytest.raises(SettingsError, match="every greenlet of gevent"):
