@@ -218,6 +218,8 @@ def _record(
 ) -> None:
     """Write one column's numbers to its book."""
     book.touch(bound.where, now)
+    if book.told is not None:
+        book.tell(bound.rows, reading.times)
     bad = [(reason, which) for reason, which in _faults(bound.kind, reading) if which.any()]
     if not bad and isinstance(bound.where, slice):
         _keep(book, bound.where, reading, unique=True)

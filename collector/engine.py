@@ -8,19 +8,21 @@ It has no socket, no thread and no clock: `now` is an argument, seconds of one c
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from collector.binding import Binding, bind, join
 from collector.errors import Code, Reason, Refused, Untranslatable
 from collector.ledger.ledger import Ledger
+from collector.outlets.outlet import Feed
 from collector.route import Router
 from collector.self_metrics import Sample, counter, gauge
+from collector.wire.points import Wanted
 from collector.wire.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from collector.model import Stream
     from collector.outlets.outlet import Outlet
@@ -45,7 +47,7 @@ class Outcome(NamedTuple):
 class Joint(NamedTuple):
     """One of the exporters behind a pipeline."""
 
-    outlet: Outlet[Any]
+    outlet: Outlet
     feeder: int
     """What the outlet calls this pipeline's ledger."""
 
@@ -56,12 +58,10 @@ class Engine:
     def __init__(
         self,
         pipeline: Pipeline,
+        outlets: Sequence[Outlet],
         streams_max: int = STREAMS_MAX,
-        *,
-        expiration_seconds: float,
-        exemplars: bool = False,
     ) -> None:
-        """What is silent for `expiration_seconds` is no longer waited for."""
+        """`outlets` are those of the pipeline's exporters, at least one."""
         self.pipeline = pipeline
         self.pressed = False
         """Set while memory is short: requests are then refused and may be tried again."""
@@ -69,15 +69,19 @@ class Engine:
         """Points since the start that a rule dropped."""
         self.refused: Counter[Reason] = Counter()
         """Points refused since the start."""
-        self.ledger = Ledger(LIVES_PER_STREAM * streams_max)
-        self._expiration_seconds = expiration_seconds
-        self._reader = Reader(exemplars=exemplars)
+        self.ledger = Ledger(
+            LIVES_PER_STREAM * streams_max, timed=any(outlet.wants_times for outlet in outlets)
+        )
+        self._expiration_seconds = max(outlet.expiration_seconds for outlet in outlets)
+        self._reader = Reader(
+            Wanted(
+                exemplars=any(outlet.wants_exemplars for outlet in outlets),
+                times=any(outlet.wants_times for outlet in outlets),
+            )
+        )
         self._router = Router(pipeline.rewrite, self._admit, streams_max)
-        self._joints: list[Joint] = []
-
-    def feed(self, outlet: Outlet[Any], feeder: int) -> None:
-        """Show every series from now on at an outlet that this engine's ledger has joined."""
-        self._joints.append(Joint(outlet, feeder))
+        feed = Feed(self.ledger, pipeline.receivers, self._router.living)
+        self._joints = [Joint(outlet, outlet.join(feed)) for outlet in outlets]
 
     @property
     def rows(self) -> int:
@@ -181,7 +185,7 @@ class Engine:
     def forget(self) -> None:
         """Forget the series that no exporter found to be alive when it last listened."""
         living = np.logical_or.reduce([outlet.living(feeder) for outlet, feeder in self._joints])
-        silent = [number for number in self._router.living() if not living[number]]
+        silent = [number for number, _ in self._router.living() if not living[number]]
         if silent:
             for outlet, feeder in self._joints:
                 outlet.leave(feeder, silent)

@@ -121,3 +121,5 @@ class Readings:
     summaries: Mapping[int, SummaryReading] = field(default_factory=dict)
     exemplars: Mapping[int, Sequence[Exemplar]] = field(default_factory=dict)
     """Ascending by time."""
+    times: Sequence[int] = ()
+    """When each series' newest point was, milliseconds since 1970; empty where it is not shown."""

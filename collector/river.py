@@ -35,15 +35,7 @@ class River:
 
     def _engine(self, pipeline: Pipeline, streams_max: int) -> Engine:
         outlets = [self.prometheus[id_] for id_ in pipeline.exporters]
-        engine = Engine(
-            pipeline,
-            streams_max,
-            expiration_seconds=max(outlet.expiration_seconds for outlet in outlets),
-            exemplars=any(outlet.settings.enable_open_metrics for outlet in outlets),
-        )
-        for outlet in outlets:
-            engine.feed(outlet, outlet.join(engine.ledger, pipeline.receivers))
-        return engine
+        return Engine(pipeline, outlets, streams_max)
 
     def intake(self, receiver: ComponentId, transport: str) -> Intake:
         """Return the way in from a receiver; `transport` is what the Collector calls it."""

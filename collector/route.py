@@ -94,9 +94,9 @@ class Router:
             self._series[number] = series, []
         return number
 
-    def living(self) -> list[int]:
-        """Return the numbers of all series."""
-        return list(self._series)
+    def living(self) -> list[tuple[int, Stream]]:
+        """Return every series with its number."""
+        return [(number, series) for number, (series, _) in self._series.items()]
 
     def drop(self, numbers: Collection[int]) -> None:
         """Forget series and the routes that lead to them."""

@@ -100,6 +100,9 @@ class Prometheus:
     resource_labels: ResourceLabels = ResourceLabels()
     with_suffixes: bool = True
     """Whether names tell unit and type."""
+    utf8_names: bool = False
+    """Whether names stay as they are, for clients that take any UTF-8 in them."""
+    send_timestamps: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _LABEL = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 _EXPIRATION_SECONDS = 300.0
 _FULL, _BARE = "UnderscoreEscapingWithSuffixes", "UnderscoreEscapingWithoutSuffixes"
-_STRATEGIES = (_FULL, _BARE)
-_UTF8 = ("NoUTF8EscapingWithSuffixes", "NoTranslation")
+_UTF8_FULL, _UTF8_BARE = "NoUTF8EscapingWithSuffixes", "NoTranslation"
+_STRATEGIES = (_FULL, _BARE, _UTF8_FULL, _UTF8_BARE)
 _RESOURCE, _DEPRECATED = "resource_constant_labels", "resource_to_telemetry_conversion"
 _OLD_KEYS = ("enabled", "exclude_service_attributes")
 _SERVICE = ("service.name", "service.instance.id", "service.namespace")
@@ -34,7 +34,7 @@ def read(section: Section) -> Prometheus:
     if not section.flag("add_metric_suffixes", default=True):
         what = "the OpenTelemetry Collector passes over it and adds suffixes all the same"
         section.mistake("add_metric_suffixes", what, f"write `translation_strategy: {_BARE}`")
-    section.only("send_timestamps", value=False)
+    strategy = section.choice("translation_strategy", _STRATEGIES, _FULL)
     section.elsewhere("max_request_body_size", "sending_queue")
     return Prometheus(
         endpoint=confighttp.read(section, Endpoint("", 0)),
@@ -44,7 +44,9 @@ def read(section: Section) -> Prometheus:
         enable_open_metrics=section.flag("enable_open_metrics"),
         without_scope_info=section.flag("without_scope_info"),
         resource_labels=_resource_labels(section),
-        with_suffixes=section.choice("translation_strategy", _STRATEGIES, _FULL, _UTF8) != _BARE,
+        with_suffixes=strategy in (_FULL, _UTF8_FULL),
+        utf8_names=strategy in (_UTF8_FULL, _UTF8_BARE),
+        send_timestamps=section.flag("send_timestamps"),
     )
 
 

@@ -107,12 +107,18 @@ def _joined(name: str) -> str:
 
 
 def _unit_suffixes(unit: str) -> tuple[str, str]:
+    """Put a unit into words of the alphabet."""
+    main, per = unit_words(unit)
+    per = _cleaned(per).removesuffix("_")
+    return _cleaned(main), "" if per == "per" else per
+
+
+def unit_words(unit: str) -> tuple[str, str]:
     """Split a unit at its slash and put both halves into words; one in braces is an annotation."""
     main, _, per = (half.strip() for half in unit.partition("/"))
-    main = "" if _is_annotated(main) else _cleaned(UNITS.get(main, main))
+    main = "" if _is_annotated(main) else UNITS.get(main, main)
     per = "" if _is_annotated(per) else PER_UNITS.get(per, per)
-    per = _cleaned(f"per_{per}").removesuffix("_") if per else ""
-    return main, "" if per == "per" else per
+    return main, f"per_{per}" if per else ""
 
 
 def _is_annotated(unit: str) -> bool:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from collector.exposition import protobuf
-from collector.exposition.dialects import bucket_tails, label_block
+from collector.exposition.dialects import bucket_tails, label_block, name_and_block
 from collector.exposition.families import Family
 from collector.model import Series, Target, Type
 
@@ -98,9 +98,12 @@ class Numbers(OfSeries[str]):
         """Write one line a series, with the newest exemplar where there is one."""
         number, numbers, absent = dialect.number, readings.numbers, readings.absent
         behind = {}
+        if readings.times:
+            behind = {index: dialect.stamp(readings.times[index]) for index in self._texts}
         if dialect.exemplar:
             for index in self._texts.keys() & readings.exemplars.keys():
-                behind[index] = dialect.exemplar(readings.exemplars[index][-1])
+                exemplar = dialect.exemplar(readings.exemplars[index][-1])
+                behind[index] = behind.get(index, "") + exemplar
         return [
             f"{text}{number(numbers[index])}{behind.get(index, '')}\n"
             for index, text in self._ordered()
@@ -122,14 +125,15 @@ class Histograms(OfSeries["tuple[str, str, str]"]):
             reading = readings.histograms.get(index)
             if reading is None:
                 continue
-            total = count(reading.count)
-            counts = [*map(count, reading.cumulated), total]
+            stamp = _stamp(index, readings, dialect)
+            total = count(reading.count) + stamp
+            counts = [*(count(each) + stamp for each in reading.cumulated), total]
             if dialect.exemplar and reading.native is None:
                 for at, exemplar in reading.in_buckets(readings.exemplars.get(index, ())):
                     counts[at] += dialect.exemplar(exemplar)
             tails = bucket_tails(reading.bounds, dialect)
             result += [f"{bucket}{tail}{text}\n" for tail, text in zip(tails, counts)]
-            result.append(f"{sum_}{dialect.number(reading.sum)}\n{count_}{total}\n")
+            result.append(f"{sum_}{dialect.number(reading.sum)}{stamp}\n{count_}{total}\n")
         return result
 
 
@@ -147,10 +151,13 @@ class Summaries(OfSeries["tuple[str, str, str]"]):
             reading = readings.summaries.get(index)
             if reading is None:
                 continue
+            stamp = _stamp(index, readings, dialect)
+            total = dialect.count(reading.count)
             result += [
-                f'{quantile}{number(at)}"}} {number(value)}\n' for at, value in reading.quantiles
+                f'{quantile}{number(at)}"}} {number(value)}{stamp}\n'
+                for at, value in reading.quantiles
             ]
-            result.append(f"{sum_}{number(reading.sum)}\n{count_}{dialect.count(reading.count)}\n")
+            result.append(f"{sum_}{number(reading.sum)}{stamp}\n{count_}{total}{stamp}\n")
         return result
 
 
@@ -211,15 +218,20 @@ class Targets(Block[Target, str]):
         ]
 
 
+def _stamp(index: int, readings: Readings, dialect: Dialect) -> str:
+    return dialect.stamp(readings.times[index]) if readings.times else ""
+
+
 def _distribution(name: str, suffix: str, labels: Labels, last: str) -> tuple[str, str, str]:
     """Write how the lines of a distribution begin: how its values lie, their sum and count."""
-    inside = f"{label_block(labels)}," if labels else ""
+    # the last label is completed later, and with it the brace
+    inside = ",".join(filter(None, [label_block(labels), f'{last}="']))
     return (
-        f'{name}{suffix}{{{inside}{last}="',
+        name_and_block(name + suffix, inside).removesuffix("}"),
         _sample(f"{name}_sum", labels),
         _sample(f"{name}_count", labels),
     )
 
 
 def _sample(name: str, labels: Labels) -> str:
-    return f"{name}{{{label_block(labels)}}} " if labels else f"{name} "
+    return f"{name_and_block(name, label_block(labels))} "

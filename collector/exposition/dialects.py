@@ -12,9 +12,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from collector.exposition import digits
+from collector.exposition.utf8 import LABEL, METRIC
 from collector.model import Type
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable
 
     from collector.exposition.alphabet import Labels
@@ -37,13 +39,28 @@ class Dialect:
     """The HELP and TYPE lines above a family's samples."""
     end: str
     """The page's last line."""
+    stamp: Callable[[int], str]
+    """What stands behind a sample's value to tell its time, given in milliseconds."""
     exemplar: Callable[[Exemplar], str] | None = None
-    """What stands behind a sample's value, where there is a place for it."""
+    """What stands behind both, where there is a place for it."""
 
 
 def label_block(labels: Labels) -> str:
     """Write labels as both formats do: `a="x",b="y"`, without the braces."""
-    return ",".join(f'{name}="{value.translate(_QUOTED)}"' for name, value in labels)
+    return ",".join(
+        f'{_quoted(name, LABEL)}="{value.translate(_QUOTED)}"' for name, value in labels
+    )
+
+
+def name_and_block(name: str, inside: str) -> str:
+    """Write a metric's name and what is in braces behind it; a name in UTF-8 stands with them."""
+    if METRIC.fullmatch(name):
+        return f"{name}{{{inside}}}" if inside else name
+    return f"{{{','.join(filter(None, [_quoted(name, METRIC), inside]))}}}"
+
+
+def _quoted(name: str, alphabet: re.Pattern[str]) -> str:
+    return name if alphabet.fullmatch(name) else f'"{name.translate(_QUOTED)}"'
 
 
 @lru_cache(maxsize=1024)
@@ -53,8 +70,8 @@ def bucket_tails(bounds: tuple[float, ...], dialect: Dialect) -> tuple[str, ...]
 
 
 def _text_heading(family: Family) -> str:
-    help_ = family.help.translate(_UNQUOTED)
-    return f"# HELP {family.name} {help_}\n# TYPE {family.name} {family.type.value}\n"
+    help_, name = family.help.translate(_UNQUOTED), _quoted(family.name, METRIC)
+    return f"# HELP {name} {help_}\n# TYPE {name} {family.type.value}\n"
 
 
 def _open_metrics_heading(family: Family) -> str:
@@ -63,6 +80,7 @@ def _open_metrics_heading(family: Family) -> str:
         name = name.removesuffix("_total")
         # A metric called `total` is a counter that OpenMetrics has no way to declare.
         type_ = "unknown" if name == family.name else type_
+    name = _quoted(name, METRIC)
     return f"# HELP {name} {family.help.translate(_QUOTED)}\n# TYPE {name} {type_}\n"
 
 
@@ -73,7 +91,16 @@ def _open_metrics_exemplar(exemplar: Exemplar) -> str:
     return f" # {{{inside}}} {digits.open_metrics(exemplar.value)} {seconds}"
 
 
-TEXT = Dialect(digits.text, digits.text_count, _text_heading, "")
+def _open_metrics_stamp(milliseconds: int) -> str:
+    return f" {digits.open_metrics(milliseconds / 1000)}"
+
+
+TEXT = Dialect(digits.text, digits.text_count, _text_heading, "", " {}".format)
 OPEN_METRICS = Dialect(
-    digits.open_metrics, str, _open_metrics_heading, "# EOF\n", _open_metrics_exemplar
+    digits.open_metrics,
+    str,
+    _open_metrics_heading,
+    "# EOF\n",
+    _open_metrics_stamp,
+    _open_metrics_exemplar,
 )

@@ -8,10 +8,11 @@ the series on the page is the page's question.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from collector.errors import Reason, Untranslatable
+from collector.exposition import utf8
 from collector.exposition.alphabet import Labels, bare_name, escaped, label_name, metric_name
 from collector.model import Kind, Merge, Series, Target, Type, text_of
 
@@ -40,27 +41,47 @@ OWN_LABELS = {Type.HISTOGRAM: "le", Type.SUMMARY: "quantile"}
 """Labels that a type of family writes itself."""
 
 
+class Namer(NamedTuple):
+    """How names are made under one of the exporter's translation strategies."""
+
+    metric: Callable[[str, str, Kind, str], str]
+    label: Callable[[str], str]
+
+
+def namer(settings: Prometheus, escaping: str = utf8.AS_IS) -> Namer:
+    """Choose by the exporter's settings; `escaping` is for names that are not made to fit."""
+    if not settings.utf8_names:
+        return Namer(metric_name if settings.with_suffixes else bare_name, label_name)
+    build = utf8.full_name if settings.with_suffixes else utf8.plain_name
+    return Namer(
+        lambda *parts: utf8.escape(build(*parts), escaping, utf8.METRIC),
+        lambda key: utf8.escape(utf8.label(key), escaping, utf8.LABEL),
+    )
+
+
 class Translator:
     """Turns streams into series under one exporter's settings."""
 
-    def __init__(self, settings: Prometheus) -> None:
+    def __init__(self, settings: Prometheus, escaping: str = utf8.AS_IS) -> None:
         self._namespace = settings.namespace
         self._with_scope = not settings.without_scope_info
-        self._with_suffixes = settings.with_suffixes
+        self._namer = namer(settings, escaping)
+        self._source = lru_cache(maxsize=1024)(partial(_source, label_of=self._namer.label))
+        """So that the series of one resource share its labels."""
         self._is_label = _matcher(settings.resource_labels)
         self._const_labels = [(escaped(name), value) for name, value in settings.const_labels]
 
     def translate(self, stream: Stream) -> Series:
         """Return the series of one stream; raises Untranslatable."""
-        name = metric_name if self._with_suffixes else bare_name
-        family = name(stream.name, stream.unit, stream.kind, self._namespace)
-        source = _source(stream.resource)
+        label_of = self._namer.label
+        family = self._namer.metric(stream.name, stream.unit, stream.kind, self._namespace)
+        source = self._source(stream.resource)
         attributes = dict(stream.attributes)
         if self._is_label is not None:
             attributes.update(pair for pair in stream.resource if self._is_label(pair[0]))
-        pairs = [(label_name(key), text_of(value)) for key, value in attributes.items()]
+        pairs = [(label_of(key), text_of(value)) for key, value in attributes.items()]
         if self._with_scope:
-            pairs += _scope_labels(stream.scope)
+            pairs += _scope_labels(stream.scope, label_of)
         labels = _checked([*pairs, *source.labels, *self._const_labels])
         type_ = TYPES[stream.kind]
         if any(name == OWN_LABELS.get(type_) for name, _ in labels):
@@ -93,19 +114,19 @@ def _glob(pattern: str) -> str:
     return re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
 
 
-def target_info_name(settings: Prometheus) -> str:
+def target_info_name(settings: Prometheus, escaping: str = utf8.AS_IS) -> str:
     """Build the name of the family that tells of targets; the exporter spells it as a label."""
     if not settings.namespace:
         return "target_info"
     try:
-        return f"{label_name(settings.namespace)}_target_info"
+        return f"{namer(settings, escaping).label(settings.namespace)}_target_info"
     except Untranslatable:
         return "target_info"
 
 
-def _scope_labels(scope: Scope) -> list[tuple[str, str]]:
+def _scope_labels(scope: Scope, label_of: Callable[[str], str]) -> list[tuple[str, str]]:
     pairs = [
-        (label_name(f"otel_scope_{key}"), text_of(value))
+        (label_of(f"otel_scope_{key}"), text_of(value))
         for key, value in scope.attributes
         if key not in SCOPE_RESERVED
     ]
@@ -129,8 +150,7 @@ class _Source(NamedTuple):
     target_labels: Labels
 
 
-@lru_cache(maxsize=1024)  # so that the series of one resource share these tuples
-def _source(resource: Attributes) -> _Source:
+def _source(resource: Attributes, label_of: Callable[[str], str]) -> _Source:
     """Tell who a resource is: its job and instance, and both with the rest for `target_info`."""
     texts = {key: text_of(value) for key, value in resource}
     labels = []
@@ -145,17 +165,18 @@ def _source(resource: Attributes) -> _Source:
     if not all(target):
         return _Source(tuple(labels), None, ())
     try:
-        others = _joined({key: text for key, text in texts.items() if key not in IDENTITY})
+        rest = {key: text for key, text in texts.items() if key not in IDENTITY}
+        others = _joined(rest, label_of)
     except Untranslatable:
         # One key that makes no label, and the exporter shows no target_info at all.
         return _Source(tuple(labels), None, ())
     return _Source(tuple(labels), target, tuple(sorted({**others, **known}.items())))
 
 
-def _joined(texts: dict[str, str]) -> dict[str, str]:
+def _joined(texts: dict[str, str], label_of: Callable[[str], str]) -> dict[str, str]:
     """Make labels of resource attributes; the values of those with one name are joined."""
     labels: dict[str, str] = {}
     for key, text in texts.items():
-        name = label_name(key)
+        name = label_of(key)
         labels[name] = f"{labels[name]};{text}" if name in labels else text
     return labels

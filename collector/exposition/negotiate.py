@@ -9,15 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from collector.exposition.dialects import OPEN_METRICS, TEXT, Dialect
+from collector.exposition.utf8 import ESCAPINGS
 
 TEXT_TYPE, TEXT_VERSION = "text/plain", "0.0.4"
 OPEN_METRICS_TYPE, OPEN_METRICS_VERSIONS = "application/openmetrics-text", ("1.0.0", "0.0.1")
-
-ESCAPINGS = ("underscores", "allow-utf-8", "values")
-"""The ways to write names outside the old alphabet under which a name inside it stays as it is.
-
-All names here are inside, so each of these is kept; the fourth, `dots`, would change them.
-"""
 
 
 class Format(NamedTuple):
@@ -26,10 +21,13 @@ class Format(NamedTuple):
     dialect: Dialect | None
     """None for protobuf."""
     content_type: str
+    escaping: str = ESCAPINGS[0]
+    """How names outside the old alphabet are written."""
 
 
 def _format(dialect: Dialect, type_: str, version: str, escaping: str = ESCAPINGS[0]) -> Format:
-    return Format(dialect, f"{type_}; version={version}; charset=utf-8; escaping={escaping}")
+    content_type = f"{type_}; version={version}; charset=utf-8; escaping={escaping}"
+    return Format(dialect, content_type, escaping)
 
 
 TEXT_FORMAT = _format(TEXT, TEXT_TYPE, TEXT_VERSION)
@@ -42,7 +40,7 @@ PROTOBUF_TYPE = "application/vnd.google.protobuf"
 
 def _protobuf(escaping: str) -> Format:
     parameters = "".join(f"; {key}={value}" for key, value in PROTOBUF.items())
-    return Format(None, f"{PROTOBUF_TYPE}{parameters}; escaping={escaping}")
+    return Format(None, f"{PROTOBUF_TYPE}{parameters}; escaping={escaping}", escaping)
 
 
 PROTOBUF_FORMAT = _protobuf(ESCAPINGS[0])

@@ -12,6 +12,7 @@ from collector.exposition import protobuf
 from collector.exposition.blocks import Histograms, Numbers, Summaries, Targets
 from collector.exposition.families import Families
 from collector.exposition.names import target_info_name
+from collector.exposition.utf8 import AS_IS
 from collector.model import Type
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ BLOCKS: dict[Type, type[Histograms | Summaries]] = {
 class Page:
     """What one Prometheus exporter shows."""
 
-    def __init__(self, settings: Prometheus) -> None:
-        target_info = target_info_name(settings)
+    def __init__(self, settings: Prometheus, escaping: str = AS_IS) -> None:
+        """`escaping` is that of names which the exporter leaves as they are."""
+        target_info = target_info_name(settings, escaping)
         self._families = Families(target_info, open_metrics=settings.enable_open_metrics)
         self._targets = Targets(target_info)
         self._blocks: dict[str, Numbers | Histograms | Summaries] = {}

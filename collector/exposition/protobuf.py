@@ -39,7 +39,12 @@ def family(told: Family, metrics: Iterable[bytes]) -> bytes:
 
 
 def metric(told: Family, labels: Labels, readings: Readings, number: int) -> bytes:
-    """Write a Metric: the labels of a series and what it reads."""
+    """Write a Metric: the labels of a series, what it reads and when that was so."""
+    body = _metric(told, labels, readings, number)
+    return body + _whole(6, readings.times[number]) if readings.times else body
+
+
+def _metric(told: Family, labels: Labels, readings: Readings, number: int) -> bytes:
     pairs = b"".join([_pair(name, value) for name, value in labels])
     exemplars = readings.exemplars.get(number, ())
     if told.type is Type.HISTOGRAM:

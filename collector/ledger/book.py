@@ -51,9 +51,16 @@ class Book:
         """The clock's seconds at the last reading."""
         self.present = np.zeros(1, np.bool_)
         """Whether the row says anything: not before its first good reading."""
+        self.told: NDArray[np.uint64] | None = None
+        """The time of the newest point, nanoseconds, where somebody wants to know."""
         self._used = 1
         self._free: list[int] = []
         self._lives: dict[int, dict[int, int]] = {}
+
+    def keep_times(self) -> None:
+        """Note the times of points from now on; only a book that is empty can."""
+        self.columns = (*self.columns, "told")
+        self.told = np.zeros(1, np.uint64)
 
     def __len__(self) -> int:
         """How many rows are in use."""
@@ -102,6 +109,11 @@ class Book:
         """
         self.seen[rows] = now
 
+    def tell(self, rows: NDArray[np.intp], times: NDArray[np.uint64]) -> None:
+        """Note when what these rows were told was true, if that is kept."""
+        if self.told is not None:
+            np.maximum.at(self.told, rows, times)
+
     def drop(self, series: Collection[int]) -> None:
         """Close every row of these series."""
         for row in self._rows_of(series):
@@ -122,6 +134,13 @@ class Book:
         used = self.series[: self._used]
         rows = used >= 0
         np.maximum.at(last, used[rows], self.seen[: self._used][rows])
+
+    def newest(self, times: NDArray[np.uint64]) -> None:
+        """Raise `times`, nanoseconds by series, to the newest point of each series' rows."""
+        if self.told is not None:
+            used = self.series[: self._used]
+            rows = used >= 0
+            np.maximum.at(times, used[rows], self.told[: self._used][rows])
 
 
 class Scalars(Book):

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 class Ledger:
     """The books."""
 
-    def __init__(self, rows_max: int) -> None:
+    def __init__(self, rows_max: int, *, timed: bool = False) -> None:
+        """`timed` keeps the time of each row's newest point, too."""
         self._rows_max = rows_max
+        self._timed = timed
         self.freed = 0
         """How often rows were given back; who was refused may ask again when it has changed."""
         self.totals = Totals()
@@ -44,11 +46,16 @@ class Ledger:
         self.summaries = Summaries()
         self.exemplars = Exemplars()
         self._histograms: dict[tuple[float, ...], Histograms] = {}
+        if timed:
+            for book in self._books():
+                book.keep_times()
 
     def histograms(self, bounds: tuple[float, ...]) -> Histograms:
         """Return the book of histograms with these bounds."""
         if bounds not in self._histograms:
             self._histograms[bounds] = Histograms(bounds)
+            if self._timed:
+                self._histograms[bounds].keep_times()
         return self._histograms[bounds]
 
     def _scalars(self) -> tuple[Scalars, ...]:
@@ -90,6 +97,13 @@ class Ledger:
         for book in self._books():
             book.hear(last)
         return last
+
+    def told(self, size: int) -> NDArray[np.uint64]:
+        """Return the time of the newest point of each series numbered below `size`, nanoseconds."""
+        newest = np.zeros(size, np.uint64)
+        for book in self._books():
+            book.newest(newest)
+        return newest
 
     def drop(self, series: Collection[int]) -> None:
         """Forget series and all that belongs to them."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collector.ledger.ledger import Ledger
     from collector.reading import Exemplar, HistogramReading
 
+MILLISECOND = np.uint64(1_000_000)
+"""Nanoseconds."""
 NOWHERE = -1
 """The line of a series that an exporter does not show."""
 
@@ -40,8 +42,13 @@ class Share(NamedTuple):
     """Of each series the line that it is part of, or NOWHERE."""
 
 
-def read(shares: Sequence[Share], size: int, merges: Mapping[int, Merge]) -> Readings:
-    """Read every line numbered below `size`; `merges` are those that are not sums."""
+def read(
+    shares: Sequence[Share], size: int, merges: Mapping[int, Merge], *, times: bool = False
+) -> Readings:
+    """Read every line numbered below `size`; `merges` are those that are not sums.
+
+    With `times` it is also told when each line's newest point was, for which ledgers must be timed.
+    """
     every = _contributions(shares)
     numbers = sum_by(every[1], every[2], every[3], size)
     for line, how in merges.items():
@@ -51,7 +58,16 @@ def read(shares: Sequence[Share], size: int, merges: Mapping[int, Merge]) -> Rea
     speaking[every[1]] = True
     speaking[[*histograms, *summaries]] = True
     absent = frozenset(np.flatnonzero(~speaking).tolist())
-    return Readings(numbers.tolist(), histograms, absent, summaries, _exemplars(shares))
+    told = _times(shares, size) if times else ()
+    return Readings(numbers.tolist(), histograms, absent, summaries, _exemplars(shares), told)
+
+
+def _times(shares: Sequence[Share], size: int) -> list[int]:
+    newest = np.zeros(size + 1, np.uint64)  # at the end, what is shown nowhere
+    for ledger, lines in shares:
+        np.maximum.at(newest, lines, ledger.told(len(lines)))
+    milliseconds: list[int] = (newest[:size] // MILLISECOND).tolist()
+    return milliseconds
 
 
 def _contributions(shares: Sequence[Share]) -> Contributions:

@@ -1,201 +1,63 @@
-"""What one exporter makes of series: its lines, which series each is made of, and what they read.
-
-Series come from the ledgers of one or several pipelines. Two of them that an exporter shows alike
-are one line, whose number is made of all their sources; so what a pipeline keeps does not depend on
-who shows it. How a line looks is known to the exporter's page alone, and numbers to the ledgers.
-"""
+"""What an engine asks of whatever shows its series; several files here answer."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import replace
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
-
-import numpy as np
-
-from collector.errors import Reason, Untranslatable
-from collector.ledger.readout import NOWHERE, Share, read
-from collector.model import Merge
-from collector.self_metrics import Sample, counter, gauge
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from collector.ledger.ledger import Ledger
     from collector.model import Stream
-    from collector.reading import Readings
-
-UNTRANSLATABLE = (
-    Reason.METRIC_NAME,
-    Reason.LABEL_NAME,
-    Reason.DUPLICATE_LABEL,
-    Reason.TYPE_CONFLICT,
-    Reason.NAME_COLLISION,
-    Reason.DUPLICATE_SERIES,
-)
-"""Why a series can have no line."""
-
-Line = TypeVar("Line")
-Shown_contra = TypeVar("Shown_contra", contravariant=True)
+    from collector.self_metrics import Sample
 
 
-class Page(Protocol[Shown_contra]):
-    """Where an exporter keeps how its lines look."""
+class Feed(NamedTuple):
+    """Where series come from: the ledger of a pipeline."""
 
-    def add(self, number: int, line: Shown_contra, /) -> None:
-        """Take in a line; raises Untranslatable where there is no place for it."""
+    ledger: Ledger
+    told_by: Collection[object]
+    """Its receivers."""
+    living: Callable[[], Iterable[tuple[int, Stream]]]
+    """Tells of every series that is alive."""
 
-    def remove(self, number: int, /) -> None:
-        """Forget a line."""
 
+class Outlet(Protocol):
+    """An exporter, as an engine and the river see it."""
 
-class Outlet(Generic[Line]):
-    """The lines of one exporter.
+    @property
+    def expiration_seconds(self) -> float:
+        """How long a series that nobody speaks for is shown."""
 
-    `translate` makes the line of a series and may raise Untranslatable. A line of which nobody
-    spoke for `expiration_seconds` is not shown, and its series may be forgotten.
-    """
+    @property
+    def wants_exemplars(self) -> bool:
+        """Whether exemplars are shown."""
 
-    def __init__(
-        self, translate: Callable[[Stream], Line], page: Page[Line], expiration_seconds: float
-    ) -> None:
-        self.expiration_seconds = expiration_seconds
-        self.refused: Counter[Reason] = Counter()
-        """Series since the start that had no place here, by reason."""
-        self._translate = translate
-        self._page = page
-        self._numbers: dict[Line, int] = {}
-        self._of: dict[int, Line] = {}
-        self._series: Counter[int] = Counter()
-        """How many series each line is made of."""
-        self._merges: dict[int, Merge] = {}
-        self._free: list[int] = []
-        self._shares: list[Share] = []
-        self._told_by: list[frozenset[object]] = []
-        self._fed: Counter[tuple[int, int]] = Counter()
-        """Where there are several ledgers: how many series of each are in each line."""
-        self._alive = np.zeros(1, np.bool_)
-        self._silent: set[int] = set()
-        """Lines that were silent when it was last looked, and whose series others still show."""
-        self.size = 0
-        """Lines are numbered below this."""
+    @property
+    def wants_times(self) -> bool:
+        """Whether the times of points are shown."""
 
-    def __len__(self) -> int:
-        return len(self._of)
-
-    def join(self, ledger: Ledger, told_by: Collection[object] = ()) -> int:
+    def join(self, feed: Feed) -> int:
         """Take series of one more ledger from now on; return its number, by which it is called.
 
-        Ledgers that are `told_by` the same are told of the same streams: where two of them have
-        series that would be one line, those would count twice, and the later one is refused.
+        Ledgers that are told by the same receiver are told of the same streams: where two of them
+        have series that would be one line, those would count twice, and the later one is refused.
         """
-        self._shares.append(Share(ledger, np.full(64, NOWHERE, np.int64)))
-        self._told_by.append(frozenset(told_by))
-        return len(self._shares) - 1
-
-    def _rivals(self, feeder: int) -> list[int]:
-        own = self._told_by[feeder]
-        return [at for at, by in enumerate(self._told_by) if at != feeder and own & by]
 
     def admit(self, feeder: int, series: int, stream: Stream) -> None:
         """Show a series of a ledger from now on; raises Untranslatable where it cannot be."""
-        lines = self._lines(feeder, series)
-        try:
-            number = self._number(feeder, stream)
-        except Untranslatable as refusal:
-            self.refused[refusal.reason] += 1
-            raise
-        if stream.merge in (Merge.MAX, Merge.MIN):
-            self._merges[number] = stream.merge
-        self._series[number] += 1
-        if len(self._shares) > 1:
-            self._fed[feeder, number] += 1
-        lines[series] = number
 
-    def _lines(self, feeder: int, series: int) -> NDArray[np.int64]:
-        """Return the lines of a ledger's series, with room for one of this number."""
-        ledger, lines = self._shares[feeder]
-        if series >= len(lines):
-            lines = np.concatenate([lines, np.full(max(series, len(lines)), NOWHERE, np.int64)])
-            self._shares[feeder] = Share(ledger, lines)
-        return lines
-
-    def _number(self, feeder: int, stream: Stream) -> int:
-        """Return the number of a series' line; raises Untranslatable where it can have none."""
-        line = self._translate(stream)
-        number = self._numbers.get(line)
-        if number is None:
-            return self._new(line)
-        if any(self._fed[rival, number] for rival in self._rivals(feeder)):
-            raise Untranslatable(Reason.DUPLICATE_SERIES)
-        return number
-
-    def _new(self, line: Line) -> int:
-        number = self._free.pop() if self._free else self.size
-        try:
-            self._page.add(number, line)
-        except Untranslatable:
-            if number < self.size:
-                self._free.append(number)
-            raise
-        self.size = max(self.size, number + 1)
-        self._numbers[line] = number
-        self._of[number] = line
-        return number
-
-    def leave(self, feeder: int, series: Iterable[int]) -> None:
-        """Show these series no more; a line goes with the last of its series."""
-        lines = self._shares[feeder].lines
-        for one in series:
-            number = int(lines[one])
-            if number == NOWHERE:
-                continue
-            lines[one] = NOWHERE
-            if len(self._shares) > 1:
-                self._fed[feeder, number] -= 1
-            self._series[number] -= 1
-            if not self._series[number]:
-                del self._series[number]
-                self._merges.pop(number, None)
-                self._silent.discard(number)
-                self._page.remove(number)
-                del self._numbers[self._of.pop(number)]
-                self._free.append(number)
+    def leave(self, feeder: int, series: Collection[int]) -> None:
+        """Show these series no more."""
 
     def hear(self, now: float) -> None:
-        """Look which lines were spoken for of late; the others are not shown."""
-        heard = np.full(self.size + 1, -np.inf)  # at the end, what is shown nowhere
-        for ledger, lines in self._shares:
-            np.maximum.at(heard, lines, ledger.heard(len(lines)))
-        alive = heard >= now - self.expiration_seconds
-        alive[NOWHERE] = False
-        self._alive = alive
-        self._silent = set(np.flatnonzero(~alive[: self.size]).tolist()) & self._of.keys()
+        """Look which series were spoken for of late; the others are not shown."""
 
     def living(self, feeder: int) -> NDArray[np.bool_]:
-        """Return which series of a ledger were, when it was last looked, in a line that lives."""
-        return self._alive[self._shares[feeder].lines]
+        """Return which series of a ledger were, when it was last looked, among those."""
 
     def self_metrics(self, exporter: str) -> list[Sample]:
         """Return its own numbers; `exporter` is a label of them."""
-        refused = [
-            counter(
-                "portless_exporter_refused_series",
-                self.refused[reason],
-                "Series that an exporter has no place for.",
-                exporter=exporter,
-                reason=reason.value,
-            )
-            for reason in UNTRANSLATABLE
-        ]
-        lines = gauge("portless_exporter_lines", len(self), "Lines shown.", exporter=exporter)
-        return [lines, *refused]
-
-    def read(self) -> Readings:
-        """Read every line."""
-        readings = read(self._shares, self.size, self._merges)
-        if self._silent:
-            readings = replace(readings, absent=readings.absent | self._silent)
-        return readings

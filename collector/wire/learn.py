@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from collector.errors import Reason
 from collector.model import Kind, Temporality
 from collector.wire.column import Head
-from collector.wire.points import AttributesCache, Points, Unlearnable
+from collector.wire.points import NOTHING_MORE, AttributesCache, Points, Unlearnable, Wanted
 from collector.wire.scan import LENGTH, VARINT, Unusual, fields, varint
 from collector.wire.shape import Learnt
 
@@ -31,11 +31,11 @@ KINDS = {
 
 
 def learn(
-    data: bytes, at: int, end: int, known: AttributesCache, *, exemplars: bool = False
+    data: bytes, at: int, end: int, known: AttributesCache, wanted: Wanted = NOTHING_MORE
 ) -> Learnt:
     """Read the Metric message in `data[at:end]`; offsets in the result count from `at`.
 
-    Exemplars are passed over unless they are asked for.
+    What the sums do not need is passed over unless it is wanted.
 
     Raises Unusual for what has to be brought into its canonical encoding first.
     """
@@ -56,7 +56,7 @@ def learn(
     if kind is not Kind.GAUGE and temporality is Temporality.NONE:
         return Learnt(None, [], Counter({Reason.UNSPECIFIED_TEMPORALITY: len(ranges)}), [], [])
     head = Head(texts[1], texts[3], texts[2], kind, temporality)
-    points = Points(data, at, head, known, exemplars=exemplars)
+    points = Points(data, at, head, known, wanted)
     entries: list[Entry] = []
     refused: Counter[Reason] = Counter()
     for start, stop in ranges:

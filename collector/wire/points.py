@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from math import inf, isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from collector.errors import Reason
 from collector.model import Kind, Temporality
@@ -53,17 +53,29 @@ class Unlearnable(Exception):  # noqa: N818 - a verdict on one point
         self.reason = reason
 
 
+class Wanted(NamedTuple):
+    """What is read of points besides what the sums need."""
+
+    exemplars: bool = False
+    times: bool = False
+    """Of every point, also where only the largest reading counts."""
+
+
+NOTHING_MORE = Wanted()
+
+
 class Points:
     """The points of one metric, as they are learnt."""
 
     def __init__(
-        self, data: bytes, base: int, head: Head, known: AttributesCache, *, exemplars: bool
+        self, data: bytes, base: int, head: Head, known: AttributesCache, wanted: Wanted
     ) -> None:
         self.cells: list[int] = []
         self.varints: list[Range] = []
         self.exemplars: list[Entry] = []
         """Of kinds that show them, and only if they are asked for."""
-        self._wants_exemplars = exemplars and head.kind in EXEMPLARY
+        self._wants_exemplars = wanted.exemplars and head.kind in EXEMPLARY
+        self._wants_times = wanted.times
         self._found: list[tuple[list[int | None], bool]] = []
         self._data = data
         self._base = base
@@ -274,7 +286,7 @@ class Points:
 
     def _is_timed(self, point: Point) -> bool:
         """Whether it matters when a number was read: not where a life tells its start."""
-        return not (point.start and self._head.kind in LASTING)
+        return self._wants_times or not (point.start and self._head.kind in LASTING)
 
     def _start(self, start: int | None) -> int | None:
         """Return the place of a start where it is a number that moves."""

@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from collector.errors import Malformed
 from collector.model import Attributes, Scope
 from collector.wire.learn import learn
+from collector.wire.points import NOTHING_MORE, Wanted
 from collector.wire.scan import LENGTH, Unusual, fields, varint
 from collector.wire.shape import Desk, MetricShape, RequestShape
 from collector.wire.values import DuplicateKey, attributes
@@ -69,8 +70,8 @@ Framed = tuple[bytes, bytes, int, int]
 class Reader:
     """Reads requests; remembers contexts and shapes."""
 
-    def __init__(self, *, exemplars: bool = False) -> None:
-        self._exemplars = exemplars
+    def __init__(self, wanted: Wanted = NOTHING_MORE) -> None:
+        self._wanted = wanted
         self._desk = Desk()
         self._contexts: dict[tuple[bytes, bytes], Context] = {}
         self._attributes: AttributesCache = {}
@@ -175,7 +176,7 @@ class Reader:
         if shape is None or not self._desk.fits(shape):
             if len(self._attributes) >= ATTRIBUTES_MAX:
                 self._attributes.clear()
-            learnt = learn(body, at, end, self._attributes, exemplars=self._exemplars)
+            learnt = learn(body, at, end, self._attributes, self._wanted)
             shape = self._desk.cast(learnt, size, now)
             self.learnt += 1
             if shape.is_growing:

@@ -22,6 +22,7 @@ from collector.errors import Malformed, Reason
 from collector.model import Kind, Scope, Temporality, Typed
 from collector.reading import Grid
 from collector.wire.otlp_json import to_protobuf
+from collector.wire.points import Wanted
 from collector.wire.reader import Reader
 from collector.wire.values import any_value
 from tests.collector.otlp import CUMULATIVE, DELTA, START, WORKER, Request, labels
@@ -293,7 +294,7 @@ def numbers_of(columns: list[Column], cells: Any) -> Counter[Reading]:
     return found
 
 
-EXEMPLARY = Reader(exemplars=True)
+EXEMPLARY = Reader(Wanted(exemplars=True))
 READER = Reader()
 """One reader for all examples: a shape learnt from one must never spoil another."""
 

@@ -14,6 +14,7 @@ not know how an engine is run, nor how a text is judged.
     N.expected.prom               the exposition after stage N, in text format 0.0.4
     N.expected.openmetrics.prom   the same in OpenMetrics; absent: not asked for
     N.expected.protobuf.prom      the same in delimited protobuf, as text; absent: not asked for
+    N.expected.utf8.prom          the same in text for clients that take UTF-8 in names; likewise
     expected.error                instead of stages: how config.yaml is refused
 
 Where the OpenTelemetry Collector differs there is `N.expected.otelcol.prom`,
@@ -48,6 +49,7 @@ class Form(enum.Enum):
     TEXT = ""
     OPENMETRICS = ".openmetrics"
     PROTOBUF = ".protobuf"
+    UTF8 = ".utf8"
 
 
 @dataclass(frozen=True)

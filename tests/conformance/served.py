@@ -42,6 +42,7 @@ ACCEPT = {
     Form.PROTOBUF: (
         "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
     ),
+    Form.UTF8: "text/plain;version=0.0.4;escaping=allow-utf-8",
 }
 MARK = "conformance_mark"
 EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
@@ -100,7 +101,7 @@ class Served:
         if self._batches:
             self._posted += 1
             self._post(_mark(self._posted))
-            seen = re.compile(rf"^\w*{MARK}(\{{.*\}})? {self._posted}$", re.MULTILINE)
+            seen = re.compile(rf"^\w*{MARK}(\{{.*\}})? {self._posted}( 0)?$", re.MULTILINE)
             _wait_until(
                 lambda: seen.search(self._get(Form.TEXT)) is not None, "the mark is exposed"
             )

@@ -17,7 +17,7 @@ FILES = re.compile(
     r"why\.md|config\.yaml|expected(\.otelcol)?\.error"
     r"|\d+\.(request\.(json|pb|protocol|encoding|headers)|after_seconds)"
     r"|\d+\.expected(\.otelcol)?\.status"
-    r"|\d+\.expected(\.otelcol(-\d)?)?(\.openmetrics|\.protobuf)?\.prom"
+    r"|\d+\.expected(\.otelcol(-\d)?)?(\.openmetrics|\.protobuf|\.utf8)?\.prom"
 )
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
