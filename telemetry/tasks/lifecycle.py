@@ -51,7 +51,7 @@ _STATES: dict[facts.Outcome, str] = {
 class _Task:
     """The cells of one task in one queue."""
 
-    __slots__ = ("cells", "names", "runtimes", "wait")
+    __slots__ = ("cells", "names", "reserved", "runtimes", "wait")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
@@ -59,6 +59,8 @@ class _Task:
         """By counter and the value of its last attribute, "" where it has only the names."""
         self.runtimes: dict[str, int] = {}
         self.wait: int | None = None
+        self.reserved: int | None = None
+        """The queue's cell, the same for all tasks that come through it."""
 
 
 class Lifecycle:
@@ -106,7 +108,7 @@ class Lifecycle:
         task = self._task(fact.task_name, fact.queue_name, fact.lifted)
         self._add(task, "received")
         self._in_hand[fact.delivery] = (task, None)
-        self._move(catalog.RESERVED, 1)
+        self._reserve(task, 1)
 
     def _started(self, fact: facts.Started) -> None:
         task, started = self._in_hand.get(fact.delivery, (None, None))
@@ -114,7 +116,7 @@ class Lifecycle:
             return
         self._in_hand[fact.delivery] = (task, fact.at_seconds)
         self._add(task, "started")
-        self._move(catalog.RESERVED, -1)
+        self._reserve(task, -1)
         self._move(catalog.ACTIVE, 1)
         if fact.waited_seconds is not None:
             if task.wait is None:
@@ -127,7 +129,10 @@ class Lifecycle:
             return
         detail = self._admit_exception(fact.detail) if fact.outcome == "failed" else fact.detail
         self._add(task, fact.outcome, detail)
-        self._move(catalog.RESERVED if started is None else catalog.ACTIVE, -1)
+        if started is None:
+            self._reserve(task, -1)
+        else:
+            self._move(catalog.ACTIVE, -1)
         if started is not None and fact.outcome in _STATES:
             self._observe_runtime(task, fact, started)
 
@@ -165,6 +170,7 @@ class Lifecycle:
         for task, started in self._in_hand.values():
             if started is None:  # never begun, never acknowledged: the broker has it again
                 self._add(task, "rejected", "returned")
+                self._reserve(task, -1)
             else:
                 self._add(task, "lost", "shutdown")
         self._in_hand.clear()
@@ -255,6 +261,14 @@ class Lifecycle:
 
     def _count(self, metric: Metric, *values: str) -> None:
         self._tallies.numbers[self._tallies.cell(metric, *values)] += 1
+
+    def _reserve(self, task: _Task, amount: int) -> None:
+        if catalog.RESERVED not in self._gauges:
+            return
+        self._move(catalog.RESERVED, amount)
+        if task.reserved is None:
+            task.reserved = self._tallies.cell(catalog.QUEUE_RESERVED, task.names[-1])
+        self._tallies.numbers[task.reserved] += amount
 
     def _move(self, gauge: Metric, amount: int) -> None:
         cell = self._gauges.get(gauge)

@@ -284,6 +284,24 @@ def test_a_worker_has_gauges_and_its_self_losses_from_the_start() -> None:
     assert {catalog.EXPORT_FAILURES, catalog.OVERFLOW, catalog.CHILD_EXITS} <= names
 
 
+def test_what_is_reserved_is_told_by_queue() -> None:
+    """Received and not begun, whichever task it is; at the end nothing is."""
+    books = Books(facts.WorkerStarted("n"))
+    books.tell(Received(1, "a", "q"), Received(2, "b", "q"), Received(3, "a", "p"))
+
+    def reserved() -> dict[tuple[str, ...], float]:
+        found = (r for r in books.tallies.readings() if r.metric is catalog.QUEUE_RESERVED)
+        return {reading.attributes: reading.numbers[0] for reading in found}
+
+    assert reserved() == {("q",): 2, ("p",): 1}
+    books.tell(STARTED, Started(1, 10.0, 0.5))
+    assert reserved() == {("q",): 1, ("p",): 1}
+    books.tell(ended("success"), ended("revoked", "expired", delivery=2))
+    assert reserved() == {("q",): 0, ("p",): 1}
+    books.tell(facts.WorkerStopped(), Received(4, "a", "p"))
+    assert reserved() == {("q",): 0, ("p",): 0}
+
+
 def test_the_last_word_stays_the_last() -> None:
     """After the worker has stopped nothing moves its gauges any more."""
     books = Books(facts.WorkerStarted("n"), RECEIVED, STARTED, facts.WorkerStopped())
