@@ -212,7 +212,7 @@ BROKER_BLIND = Metric(
     "reported.",
     ("reason",),
     (
-        *("unreachable", "timeout", "denied", "missing_tables", "undecodable"),
+        *("unreachable", "timeout", "denied", "missing", "undecodable"),
         *("clock_skew", "too_many", "unsupported", "failed"),
     ),
 )

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from telemetry.broker.cli import observe
 from telemetry.catalog import METRICS, Metric
 from telemetry.guard.cli import guard
 from telemetry.health import probe
@@ -29,6 +30,7 @@ def main() -> None:
 
 
 main.add_command(guard)
+main.add_command(observe)
 
 
 @main.command(add_help_option=False, context_settings={"ignore_unknown_options": True})

@@ -1,7 +1,8 @@
 """Who a process is: its role and place -> the resource attributes that name it.
 
-Comes in: the environment, and a node name, a pool slot or a host and process id. Goes out: the
-attributes `service.name` and `service.instance.id`. Everything else of the resource is the SDK's.
+Comes in: the environment, and a node name, a pool slot, a host and process id, or a broker's name.
+Goes out: the attributes `service.name` and `service.instance.id`. All else of the resource is the
+SDK's.
 """
 
 from __future__ import annotations
@@ -41,6 +42,22 @@ def beat(environ: Mapping[str, str], place: str) -> dict[str, str]:
     The same after every restart; two on one host want a `service.instance.id` each.
     """
     return _attributes(environ, f"{_base(environ) or place}/beat")
+
+
+def observer(environ: Mapping[str, str], host: str, pid: int) -> dict[str, str]:
+    """A process that only looks at a broker, for what it says about itself."""
+    return _attributes(environ, f"{_base(environ) or host}/observer-{pid}")
+
+
+def broker(environ: Mapping[str, str], name: str) -> dict[str, str]:
+    """A broker, whoever speaks for it: all that is said here is the same in each of them.
+
+    Nothing else may be in the resource with it. What differs from host to host would make another
+    stream of the same series, and a collector that takes it away would add the two up.
+    """
+    named = _attributes(environ, f"broker/{name}")
+    namespace = _given(environ).get("service.namespace")
+    return named | ({"service.namespace": namespace} if namespace else {})
 
 
 def _base(environ: Mapping[str, str]) -> str | None:

@@ -19,9 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from billiard.process import current_process
 from celery import signals
+from kombu.utils.compat import detect_environment
 from opentelemetry.sdk.metrics import MeterProvider
 
 from telemetry import export, identity, instruments
+from telemetry.broker import brokers
+from telemetry.broker.blind import Unreadable
+from telemetry.broker.observer import Observer
 from telemetry.health.worker import WorkerHealth
 from telemetry.reporter import Reporter
 from telemetry.slots import Slot, Slots
@@ -58,6 +62,8 @@ class ThisProcess:
         self._environ = environ
         self._lock = threading.Lock()
         self._reporter: Reporter | None = None
+        self._observer: Observer | None = None
+        self._observers_inherited: list[Observer] = []
         self._user: instruments.UserMetrics | None = None
         self._inherited: object | None = None
         """Whose MeterProvider was there when this process was forked."""
@@ -104,6 +110,23 @@ class ThisProcess:
         reporter.record(WorkerStarted(node_name))
         return reporter.record
 
+    def broker_known(self, app: Celery) -> None:
+        """Prepare to observe the queues of the app's broker, where one of many is elected for it.
+
+        What that needs is imported now, while nothing forks; it connects to nothing yet.
+        """
+        connection = app.connection_for_read()
+        if not (self._wanted.observe and self._reporter and brokers.elects(connection)):
+            return
+        try:
+            broker = brokers.broker(connection, tuple, self._wanted.interval_seconds)
+        except Unreadable as error:
+            logger.warning("the broker's queues are not observed: %s", error)
+            return
+        green = str(detect_environment())
+        own = self._reporter.resource
+        self._observer = Observer(broker, self._wanted, self._environ, own, green=green, quiet=True)
+
     def work_begins(self, measure: Callable[[], Fact], *, forks: bool) -> None:
         """Its pool stands. Exports begin only now, so that the first forks know no thread of it."""
         reporter = self._reporter
@@ -118,6 +141,8 @@ class ThisProcess:
             self._adopt(reporter)
         reporter.measure(measure)
         reporter.start()
+        if self._observer is not None:
+            self._observer.start()
 
     def _pool_process_begins(self, sender: str | None = None, **_: object) -> None:
         if self._is_worker:  # the solo pool says this in the worker's own process
@@ -214,6 +239,9 @@ class ThisProcess:
         was_worker, self._is_worker = self._is_worker, False
         if was_worker:
             self._health.ends()
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            observer.stop()
         if reporter is not None:
             if was_worker:
                 reporter.record(WorkerStopped())
@@ -230,6 +258,10 @@ class ThisProcess:
         self._down = self._is_down()
         self._health.was_forked()
         self._reporter = None
+        if self._observer is not None:
+            # Kept: were it collected here, its connection would be ended for the parent, too.
+            self._observers_inherited.append(self._observer)
+            self._observer = None
         self._user = None
         self._is_worker = False
         self._lock = threading.Lock()

@@ -59,6 +59,11 @@ class Reporter:
         """Takes a fact; never blocks."""
 
     @property
+    def resource(self) -> Resource:
+        """Who this is a report of."""
+        return self._sender.resource
+
+    @property
     def down(self) -> bool:
         """Whether the collector did not take the last export."""
         return self._sender.down

@@ -31,6 +31,9 @@ _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 STATE_DIR = "PORTLESS_STATE_DIR"
 """The variable that names the directory for what a process leaves to others on its host."""
 
+OBSERVE = "PORTLESS_OBSERVE"
+"""The variable that keeps workers from observing their broker's queues."""
+
 
 class SettingsError(ValueError):
     """The environment asks for what cannot be done; the message says what and what to do."""
@@ -53,6 +56,8 @@ class Settings:
     """Sets of their values in one process, each with a task and a queue."""
     state_dir: Path | None = None
     """Where workers keep what has to outlive them; None: nowhere."""
+    observe: bool = True
+    """Whether a worker may be the one that observes its broker's queues."""
     warnings: tuple[str, ...] = ()
     """Sentences for the log."""
 
@@ -82,6 +87,7 @@ def read(
         attributes=_attributes(environ, attributes),
         attributes_max=_attributes_max(environ),
         state_dir=state_dir(environ),
+        observe=_observe(environ),
         warnings=(*warnings, *_temporality_warning(environ)),
     )
 
@@ -120,6 +126,13 @@ def _attributes_max(environ: Mapping[str, str]) -> int:
     if not text.isdecimal() or not int(text):
         raise SettingsError(f"PORTLESS_ATTRIBUTES_MAX is {text!r}; it must be a number above 0")
     return int(text)
+
+
+def _observe(environ: Mapping[str, str]) -> bool:
+    wanted = environ.get(OBSERVE, "true").lower()
+    if wanted not in {"true", "false"}:
+        raise SettingsError(f"{OBSERVE} is {environ[OBSERVE]!r}; true and false are possible")
+    return wanted == "true"
 
 
 def _exports(environ: Mapping[str, str]) -> bool:

@@ -32,7 +32,8 @@ RANKS = {
     "telemetry": [
         "carry catalog ticker guard instruments slots",
         "identity settings tally closed",
-        "tasks export broker",
+        "tasks export",
+        "broker",
         "reporter health",
         "process",
         "install",

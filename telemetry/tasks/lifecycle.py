@@ -267,7 +267,7 @@ class Lifecycle:
             return
         self._move(catalog.RESERVED, amount)
         if task.reserved is None:
-            task.reserved = self._tallies.cell(catalog.QUEUE_RESERVED, task.names[-1])
+            task.reserved = self._tallies.cell(catalog.QUEUE_RESERVED, task.names[1])
         self._tallies.numbers[task.reserved] += amount
 
     def _move(self, gauge: Metric, amount: int) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from telemetry.tasks.headers import Lifted
 
 # Celery's and billiard's own objects. Their published types leave out most of what is used here.
+App: TypeAlias = Any
 Worker: TypeAlias = Any
 Consumer: TypeAlias = Any
 Pool: TypeAlias = Any
@@ -50,6 +51,9 @@ class Site(Protocol):
 
     def worker_begins(self, node_name: str) -> Callable[[Fact], None]:
         """A worker is being built; returns what records its facts."""
+
+    def broker_known(self, app: App) -> None:
+        """The worker's app, whose broker is the worker's; nothing has been connected to."""
 
     def work_begins(self, measure: Callable[[], Fact], *, forks: bool) -> None:
         """Its pool stands; `forks` if tasks run in processes of their own."""
@@ -81,7 +85,9 @@ class _WorkerStep(bootsteps.StartStopStep):
             hooks.safely("worker", self._begin_work, worker.pool, hooks)
 
     def _begin(self, worker: Worker) -> None:
-        worker.telemetry = Hooks(self.site.worker_begins(worker.hostname), worker, self.site.lifted)
+        begun = self.site.worker_begins(worker.hostname)
+        hooks = worker.telemetry = Hooks(begun, worker, self.site.lifted)
+        hooks.safely("observer", self.site.broker_known, worker.app)
 
     def _begin_work(self, pool: Pool, hooks: Hooks) -> None:
         forks = isinstance(pool, Prefork)

@@ -33,3 +33,20 @@ def test_a_given_instance_is_still_told_apart_by_process() -> None:
         identity.producer(environ, "host", 7)["service.instance.id"],
     ]
     assert ids == ["pod-1", "pod-1/0", "pod-1/producer-7"]
+
+
+def test_a_broker_is_the_same_whoever_speaks_for_it() -> None:
+    """What one host says of itself is not said of the broker; the service's own names are."""
+    given = "service.instance.id=pod-7,host.name=h,service.namespace=shop,service.name=s"
+    told = identity.broker({"OTEL_RESOURCE_ATTRIBUTES": given}, "db@1f")
+    assert told == {
+        "service.name": "s",
+        "service.namespace": "shop",
+        "service.instance.id": "broker/db@1f",
+    }
+
+
+def test_an_observer_is_a_process_of_its_host() -> None:
+    """What an observer says about itself is told apart from every worker's and other observer's."""
+    told = identity.observer({}, "h", 7)
+    assert told == {"service.name": "celery", "service.instance.id": "h/observer-7"}

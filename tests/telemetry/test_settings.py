@@ -162,3 +162,12 @@ def test_grpc_is_refused_among_greenlets() -> None:
     """It would stop all of them while it exports."""
     with pytest.raises(SettingsError, match="every greenlet of gevent"):
         settings.read({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, green="gevent")
+
+
+def test_observing_can_be_switched_off() -> None:
+    """A worker may observe its broker unless it is told not to, in a word that is understood."""
+    assert settings.read({}).observe
+    assert settings.read({"PORTLESS_OBSERVE": "True"}).observe
+    assert not settings.read({"PORTLESS_OBSERVE": "false"}).observe
+    with pytest.raises(SettingsError, match="PORTLESS_OBSERVE is 'off'; true and false"):
+        settings.read({"PORTLESS_OBSERVE": "off"})
