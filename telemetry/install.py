@@ -28,6 +28,7 @@ def instrument(
     *,
     export_interval_seconds: float | None = None,
     attributes: Iterable[str] = (),
+    canary_interval_seconds: float | None = None,
 ) -> None:
     """Watch the workers of `app`, count what this process publishes, and push both by OTLP.
 
@@ -37,6 +38,9 @@ def instrument(
     `tenant_id`, that become attributes of the tasks' metrics; PORTLESS_ATTRIBUTES wins.
     With OTEL_SDK_DISABLED=true nothing happens at all, except that a PORTLESS_GUARD of refuse or
     warn still guards the workers.
+
+    With `canary_interval_seconds`, or PORTLESS_CANARY_INTERVAL, which wins over it, each worker
+    sends itself a message so often, through the broker and its pool (docs/health.md).
     Raises `telemetry.settings.SettingsError` where the environment contradicts itself.
     """
     global _this  # noqa: PLW0603 - one process, one report
@@ -46,6 +50,7 @@ def instrument(
             green=_green(),
             export_interval_seconds=export_interval_seconds,
             attributes=attributes,
+            canary_interval_seconds=canary_interval_seconds,
         )
         if not wanted.enabled:
             _guard(app, enabled=False)

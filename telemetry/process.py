@@ -72,9 +72,10 @@ class ThisProcess:
         self._node_name: str | None = None
         self._is_worker = False
         self._apps: list[Celery] = []
-        self._health = WorkerHealth(environ, self.record, self._is_down)
-        self._steps = tuple(zip(steps(self), self._health.steps))
         self.lifted = Lifted(wanted.attributes)
+        own = steps(self)
+        self._health = WorkerHealth(wanted, environ, self.record, self._is_down, after=own[0])
+        self._steps = tuple(zip(own, self._health.steps))
         self._publisher = Publisher(self.record, self._apps, self.lifted)
         signals.worker_process_init.connect(self._pool_process_begins)
         signals.worker_process_shutdown.connect(self._pool_process_ends)
@@ -88,6 +89,7 @@ class ThisProcess:
         """Watch the workers of `app` as well."""
         if app not in self._apps:
             self._apps.append(app)
+            self._health.add(app)
             for blueprint, own in zip(("worker", "consumer"), self._steps):
                 app.steps[blueprint].update(own)
 
@@ -108,7 +110,7 @@ class ThisProcess:
         self._slots = Slots()
         reporter = self._begin(identity.worker(self._environ, node_name))
         reporter.record(WorkerStarted(node_name))
-        return reporter.record
+        return self._health.diverted(reporter.record)
 
     def broker_known(self, app: Celery) -> None:
         """Prepare to observe the queues of the app's broker, where one of many is elected for it.

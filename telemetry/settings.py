@@ -28,6 +28,8 @@ _TIMEOUT_SECONDS_SUSPICIOUS = 60.0
 ATTRIBUTES_MAX = 1000
 """About 5 series each, so some 600 kB a push at most; a process sends every 5 s."""
 _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+CANARY_TIMEOUT_SECONDS = 30.0
+"""For each stage of a canary; an idle SQL broker takes a second or two."""
 STATE_DIR = "PORTLESS_STATE_DIR"
 """The variable that names the directory for what a process leaves to others on its host."""
 
@@ -58,6 +60,9 @@ class Settings:
     """Where workers keep what has to outlive them; None: nowhere."""
     observe: bool = True
     """Whether a worker may be the one that observes its broker's queues."""
+    canary_interval_seconds: float | None = None
+    """How often a worker sends itself a message through the broker; None: never."""
+    canary_timeout_seconds: float = CANARY_TIMEOUT_SECONDS
     warnings: tuple[str, ...] = ()
     """Sentences for the log."""
 
@@ -68,6 +73,7 @@ def read(
     green: str | None = None,
     export_interval_seconds: float | None = None,
     attributes: Iterable[str] = (),
+    canary_interval_seconds: float | None = None,
 ) -> Settings:
     """The settings of a process; `green` names the library that made its threads greenlets.
 
@@ -88,6 +94,9 @@ def read(
         attributes_max=_attributes_max(environ),
         state_dir=state_dir(environ),
         observe=_observe(environ),
+        canary_interval_seconds=_canary_interval_seconds(environ, canary_interval_seconds),
+        canary_timeout_seconds=_number(environ, "PORTLESS_CANARY_TIMEOUT", "seconds")
+        or CANARY_TIMEOUT_SECONDS,
         warnings=(*warnings, *_temporality_warning(environ)),
     )
 
@@ -176,6 +185,19 @@ def _interval_seconds(environ: Mapping[str, str], argument: float | None) -> flo
     if not 0 < argument < float("inf"):
         raise SettingsError(f"export_interval_seconds is {argument!r}; it must be above 0")
     return float(argument)
+
+
+def _canary_interval_seconds(environ: Mapping[str, str], argument: float | None) -> float | None:
+    """Off unless asked for: it writes to the application's broker; 0 turns an argument off."""
+    name = "PORTLESS_CANARY_INTERVAL"
+    if environ.get(name) == "0":
+        return None
+    seconds = _number(environ, name, "seconds")
+    if seconds is not None:
+        return seconds
+    if argument is not None and not 0 < argument < float("inf"):
+        raise SettingsError(f"canary_interval_seconds is {argument!r}; it must be above 0")
+    return argument
 
 
 def _timeout_seconds(environ: Mapping[str, str], warnings: list[str]) -> float:

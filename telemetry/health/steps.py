@@ -53,16 +53,15 @@ class Site(Protocol):
         """Its consumer has a connection; called again after each that was lost."""
 
 
-def steps(site: Site) -> tuple[type, type]:
-    """The steps for `app.steps["worker"]` and `app.steps["consumer"]`."""
+def steps(site: Site, after: type) -> tuple[type, type]:
+    """The steps for `app.steps["worker"]`, where it comes after another, and `["consumer"]`."""
     return (
-        type("TelemetryHealth", (_WorkerStep,), {"site": site}),
+        type("TelemetryHealth", (_WorkerStep,), {"site": site, "requires": (after,)}),
         type("TelemetryPulse", (_ConsumerStep,), {"site": site}),
     )
 
 
 class _WorkerStep(bootsteps.StartStopStep):
-    requires = ("celery.worker.components:Pool",)
     site: Site
 
     def __init__(self, worker: Worker, **kwargs: Handed) -> None:

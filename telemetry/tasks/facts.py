@@ -102,6 +102,29 @@ class Bound(NamedTuple):
     result: Literal["refused", "warned"]
 
 
+class CanaryStarted(NamedTuple):
+    """A worker is going to send messages to itself."""
+
+    hostname: str
+    """Its node name."""
+
+
+class CanaryReturned(NamedTuple):
+    """A worker's message to itself was run and acknowledged."""
+
+    hostname: str
+    seconds: float
+    """From before it was published."""
+
+
+class CanaryLost(NamedTuple):
+    """A worker lost sight of its message to itself."""
+
+    hostname: str
+    stage: str
+    """What did not come to pass, as `telemetry.catalog.CANARY_FAILURES` names it."""
+
+
 class HookFailed(NamedTuple):
     """Our own code failed in a hook."""
 
@@ -127,6 +150,9 @@ Fact: TypeAlias = (
     | WorkerStopped
     | BeatSent
     | Bound
+    | CanaryStarted
+    | CanaryReturned
+    | CanaryLost
     | HookFailed
     | ExportFailed
     | Overflowed

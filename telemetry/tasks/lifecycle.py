@@ -91,6 +91,9 @@ class Lifecycle:
             facts.WorkerStopped: self._worker_stopped,
             facts.BeatSent: self._beat_sent,
             facts.Bound: self._bound,
+            facts.CanaryStarted: self._canary_started,
+            facts.CanaryReturned: self._canary_returned,
+            facts.CanaryLost: self._canary_lost,
             facts.HookFailed: self._hook_failed,
             facts.ExportFailed: self._export_failed,
             facts.Overflowed: self._overflowed,
@@ -187,6 +190,18 @@ class Lifecycle:
 
     def _bound(self, fact: facts.Bound) -> None:
         self._count(catalog.BINDS, fact.result)
+
+    def _canary_started(self, fact: facts.CanaryStarted) -> None:
+        self._tallies.cell(catalog.CANARY_ROUND_TRIP, fact.hostname)
+        for stage in catalog.CANARY_FAILURES.values:
+            self._tallies.cell(catalog.CANARY_FAILURES, fact.hostname, stage)
+
+    def _canary_returned(self, fact: facts.CanaryReturned) -> None:
+        cell = self._tallies.cell(catalog.CANARY_ROUND_TRIP, fact.hostname)
+        self._tallies.observe(catalog.CANARY_ROUND_TRIP, cell, fact.seconds)
+
+    def _canary_lost(self, fact: facts.CanaryLost) -> None:
+        self._count(catalog.CANARY_FAILURES, fact.hostname, fact.stage)
 
     def _hook_failed(self, fact: facts.HookFailed) -> None:
         self._count(catalog.HOOK_ERRORS, fact.hook)

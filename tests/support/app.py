@@ -26,7 +26,9 @@ from telemetry import instrument
 DATABASE = os.environ["LAB_DATABASE"]
 Transport.polling_interval = 0.1
 
-app = Celery("lab", broker=f"sqla+{DATABASE}", backend=f"db+{DATABASE}")
+app = Celery(
+    "lab", broker=os.environ.get("LAB_BROKER", f"sqla+{DATABASE}"), backend=f"db+{DATABASE}"
+)
 instrument(app)
 app.conf.update(
     task_default_queue="lab",
@@ -53,6 +55,13 @@ def _revoke(**_: object) -> None:
 def _wedge(request: Any, **_: object) -> None:
     """A handler of the application's that never returns, in the worker's own loop."""
     if request.name.endswith(".wedge"):
+        time.sleep(600)
+
+
+@signals.task_prerun.connect
+def _stick(task: Any, **_: object) -> None:
+    """A task that never gets to its end."""
+    if task.name == os.environ.get("LAB_STUCK"):
         time.sleep(600)
 
 

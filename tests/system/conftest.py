@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.support import postgres
+from tests.support import redis as redis_support
 from tests.support.sink import Sink
 from tests.support.worker import ROOT, Worker
 
@@ -159,6 +160,15 @@ def sink() -> Iterator[Sink]:
     made = Sink()
     yield made
     made.close()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    """The address of a Redis for one test; skips where none is installed."""
+    if not redis_support.is_installed():
+        pytest.skip("redis-server is not installed")
+    with redis_support.running(tmp_path) as address:
+        yield address
 
 
 @contextmanager

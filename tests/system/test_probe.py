@@ -85,11 +85,16 @@ def test_a_lost_broker_is_no_reason_to_restart(lab: Lab, pool: str) -> None:
 
 
 def test_no_place_for_a_file_stops_no_worker(lab: Lab, tmp_path: Path) -> None:
-    """On a file system that is read-only a line says what to do, and tasks run."""
+    """On a file system that is read-only a line says what to do, and tasks run.
+
+    Nothing is written to anybody's broker unasked either: without a word of it no canary flies.
+    """
     (tmp_path / "file").touch()
     nowhere = str(tmp_path / "file" / "state")
     worker = lab.worker("threads", XDG_RUNTIME_DIR=nowhere, TMPDIR=nowhere)
     lab.publish(["ok", 1])
     worker.wait_for(lambda: lab.sink.sum("celery.task.success") == 1)
+    assert lab.execute("SELECT name FROM kombu_queue WHERE name LIKE 'canary.%'") == []
+    assert "portless.canary" not in worker.log.read_text()
     assert "set PORTLESS_STATE_DIR" in worker.log.read_text()
     assert worker.stop() == 0

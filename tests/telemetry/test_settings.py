@@ -171,3 +171,18 @@ def test_observing_can_be_switched_off() -> None:
     assert not settings.read({"PORTLESS_OBSERVE": "false"}).observe
     with pytest.raises(SettingsError, match="PORTLESS_OBSERVE is 'off'; true and false"):
         settings.read({"PORTLESS_OBSERVE": "off"})
+
+
+def test_canaries_fly_only_when_asked() -> None:
+    """By variable or argument; the variable wins, and 0 turns the argument off."""
+    assert settings.read({}).canary_interval_seconds is None
+    assert settings.read({}, canary_interval_seconds=60).canary_interval_seconds == 60
+    asked = {"PORTLESS_CANARY_INTERVAL": "5", "PORTLESS_CANARY_TIMEOUT": "1.5"}
+    assert settings.read(asked, canary_interval_seconds=60).canary_interval_seconds == 5
+    assert settings.read(asked).canary_timeout_seconds == 1.5
+    off = {"PORTLESS_CANARY_INTERVAL": "0"}
+    assert settings.read(off, canary_interval_seconds=60).canary_interval_seconds is None
+    with pytest.raises(SettingsError, match="PORTLESS_CANARY_INTERVAL"):
+        settings.read({"PORTLESS_CANARY_INTERVAL": "-1"})
+    with pytest.raises(SettingsError, match="canary_interval_seconds"):
+        settings.read({}, canary_interval_seconds=0)

@@ -1,0 +1,210 @@
+"""A worker's message to itself: through the broker, run in the pool, a row, acknowledged.
+
+Comes in: the worker's own word on this one message (received, started, ended). Goes out: how long
+it took, or the stage at which it was lost sight of, as facts, and the same for the state file. One
+message is under way at a time. While every slot of the pool is taken it is no wonder that it waits,
+and its time stands still: a full pool is no broken broker.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from celery import signals
+
+from telemetry.health import canary_task
+from telemetry.health import state as states
+from telemetry.tasks import facts
+from telemetry.tasks.publish import listen
+from telemetry.ticker import Ticker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from telemetry.health.canary_queue import CanaryQueue
+    from telemetry.health.pulse import Pulse
+    from telemetry.tasks.facts import Fact
+
+Request: TypeAlias = Any
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.05
+"""Between two looks at a message under way: the resolution of the round trip."""
+STALL_SECONDS_MAX = 1.0
+"""Time that one look can have taken; more is a process that was stopped, or a machine asleep."""
+STOP_SECONDS = 1.0
+"""How long its end may hold up the worker's."""
+
+
+class Pace(NamedTuple):
+    """How often one is sent, and how long it may wait at one stage, in seconds."""
+
+    interval_seconds: float
+    timeout_seconds: float
+
+
+class _Flight:
+    """One message: what is known of it so far."""
+
+    def __init__(self) -> None:
+        self.token = uuid.uuid4().hex
+        self.request: Request = None
+        self.ended: facts.Finished | None = None
+
+    def stage(self) -> str | None:
+        """What it waits for, or at what it was lost; None where all is done."""
+        if self.request is None:
+            return "receive"
+        if self.ended is None or self.ended.outcome not in {"success", "failed"}:
+            return "execute"
+        if self.ended.outcome == "failed":
+            return "row"
+        return None if self.request.acknowledged else "acknowledge"
+
+    def is_lost(self) -> bool:
+        """Whether it ended, and not well: there is nothing more to wait for."""
+        return self.ended is not None and self.ended.outcome != "success"
+
+    def waits_for_slot(self) -> bool:
+        """Whether nothing has begun to run it."""
+        return self.ended is None and getattr(self.request, "time_start", None) is None
+
+
+class Canary:
+    """The canary of one worker; `is_full` says whether every slot of its pool is taken."""
+
+    def __init__(
+        self,
+        queue: CanaryQueue,
+        pulse: Pulse,
+        is_full: Callable[[], bool],
+        record: Callable[[Fact], None],
+        pace: Pace,
+    ) -> None:
+        self.outcome = states.UNDER_WAY
+        """As `telemetry.health.state.State.canary` has it."""
+        self.round_trip_seconds: float | None = None
+        """Of the last one that returned."""
+        self._queue = queue
+        self._pulse = pulse
+        self._is_full = is_full
+        self._record = record
+        self._node = queue.node
+        self._timeout_seconds = pace.timeout_seconds
+        self._flight: _Flight | None = None
+        self._stopping = threading.Event()
+        self._ticker = Ticker(self._tick, pace.interval_seconds)
+        listen(signals.task_received, self._on_received)
+        record(facts.CanaryStarted(queue.node))
+
+    def start(self) -> None:
+        """Send the first one now."""
+        self._ticker.start()
+        self._ticker.flush(0)
+
+    def stop(self) -> None:
+        """Take the queue away; a message under way is forgotten."""
+        self._stopping.set()
+        signals.task_received.disconnect(dispatch_uid=f"telemetry.{self._on_received.__qualname__}")
+        if not self._ticker.stop(STOP_SECONDS):
+            logger.info("the queue %s stays at the broker, which does not answer", self._queue.name)
+
+    def told(self, fact: Fact) -> None:
+        """Hear a fact of a delivery of the canary's task."""
+        flight = self._flight
+        if flight is not None and isinstance(fact, facts.Finished):
+            number = getattr(flight.request, "telemetry_delivery", None)
+            if number == fact.delivery:
+                flight.ended = fact
+
+    def _on_received(self, request: Request = None, **_: object) -> None:
+        flight = self._flight
+        if flight is not None and getattr(request, "id", None) == flight.token:
+            flight.request = request
+
+    def _tick(self) -> None:
+        if self._stopping.is_set():
+            self._clean(self._queue.remove)
+        elif self._pulse.phase != states.STOPPING:
+            self._fly()
+
+    def _fly(self) -> None:
+        self._flight = flight = _Flight()
+        begun = monotonic()
+        try:
+            self._queue.publish(flight.token)
+        except Exception as error:  # noqa: BLE001 - whatever a broker's library raises
+            self._lost("publish", type(error).__name__)
+            return
+        stage = self._follow(flight)
+        if self._stopping.is_set() or self._pulse.phase == states.STOPPING:
+            return
+        if stage is None:
+            self.round_trip_seconds = monotonic() - begun
+            self.outcome = states.RETURNED
+            self._record(facts.CanaryReturned(self._node, self.round_trip_seconds))
+        else:
+            self._lost(stage, flight.ended.detail if flight.ended is not None else "")
+        self._clean(self._queue.purge)
+
+    def _follow(self, flight: _Flight) -> str | None:
+        """Wait until all is done, or too long at one stage; that stage."""
+        waited, looked, before = 0.0, monotonic(), flight.stage()
+        while before is not None and waited < self._timeout_seconds and not flight.is_lost():
+            if self._stopping.wait(LOOK_SECONDS) or self._pulse.phase == states.STOPPING:
+                break
+            now = monotonic()
+            stage = flight.stage()
+            if stage != before:
+                waited, before = 0.0, stage
+            elif flight.waits_for_slot() and self._is_full():
+                self.outcome = states.POOL_FULL
+            else:
+                waited += min(now - looked, STALL_SECONDS_MAX)
+            looked = now
+        return flight.stage()
+
+    def _clean(self, clean: Callable[[], None]) -> None:
+        """Leave nothing behind, or say so; the next one cleans up as well."""
+        try:
+            clean()
+        except Exception as error:  # noqa: BLE001 - whatever a broker's library raises
+            logger.info("the queue %s was not cleaned: %s", self._queue.name, type(error).__name__)
+
+    def _lost(self, stage: str, why: str) -> None:
+        if self.outcome != stage:
+            # Not the error's message: it may quote the broker's address.
+            logger.warning(
+                "the worker's message to itself was lost at the stage %r%s",
+                stage,
+                f" ({why})" if why else "",
+            )
+        self.outcome = stage
+        self._record(facts.CanaryLost(self._node, stage))
+
+
+class Diversion:
+    """Keeps the canary's deliveries out of the books: they are no tasks of the application's."""
+
+    def __init__(self, record: Callable[[Fact], None], told: Callable[[Fact], None]) -> None:
+        self._record = record
+        self._told = told
+        self._numbers: set[int] = set()
+
+    def __call__(self, fact: Fact) -> None:
+        """Record a fact, or tell the canary."""
+        kind = type(fact)
+        if kind is facts.Received and fact.task_name == canary_task.NAME:  # type: ignore[union-attr] # a Received
+            self._numbers.add(fact.delivery)  # type: ignore[union-attr] # likewise
+            self._told(fact)
+        elif self._numbers and getattr(fact, "delivery", None) in self._numbers:
+            if kind is facts.Finished:
+                self._numbers.discard(fact.delivery)  # type: ignore[union-attr] # likewise
+            self._told(fact)
+        else:
+            self._record(fact)

@@ -1,0 +1,49 @@
+"""A real Redis for tests: on a unix socket only, its data in memory, gone at the end."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+START_SECONDS = 20.0
+
+
+def is_installed() -> bool:
+    """Whether there is a server to start."""
+    return shutil.which("redis-server") is not None
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[str]:
+    """A server for the length of the block; its address for Celery."""
+    socket = directory / "redis.sock"
+    command = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", ""]
+    server = subprocess.Popen([*command, "--dir", str(directory)], stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not socket.exists():
+            assert server.poll() is None, "redis-server has ended"
+            assert time.monotonic() < deadline, "redis-server is not up"
+            time.sleep(0.05)
+        yield f"redis+socket://{socket}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def keys(address: str) -> list[str]:
+    """Every key there is."""
+    client = redis.Redis(unix_socket_path=address.removeprefix("redis+socket://"))
+    try:
+        return [key.decode() for key in client.keys("*")]
+    finally:
+        client.close()

@@ -1,0 +1,90 @@
+"""What becomes of a canary is read off what is known of it; its deliveries are nobody's tasks."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from telemetry import catalog
+from telemetry.health import canary_task
+from telemetry.health.canary import Diversion, _Flight
+from telemetry.tally import Tallies
+from telemetry.tasks import facts
+from telemetry.tasks.lifecycle import Lifecycle
+
+
+class Known(NamedTuple):
+    """What Celery's request says of itself."""
+
+    acknowledged: bool = False
+    time_start: float | None = None
+
+
+def ended(outcome: Any) -> facts.Finished:
+    """The end of its delivery."""
+    return facts.Finished(1, outcome, "", 2.0, None)
+
+
+@pytest.mark.parametrize(
+    ("request_", "end", "stage", "lost"),
+    [
+        (None, None, "receive", False),
+        (Known(), None, "execute", False),
+        (Known(time_start=1.0), None, "execute", False),
+        (Known(time_start=1.0), ended("lost"), "execute", True),
+        (Known(), ended("revoked"), "execute", True),
+        (Known(True, 1.0), ended("failed"), "row", True),
+        (Known(False, 1.0), ended("success"), "acknowledge", False),
+        (Known(True, 1.0), ended("success"), None, False),
+    ],
+)
+def test_the_stage_is_what_has_not_come_to_pass(
+    request_: Known | None, end: facts.Finished | None, stage: str | None, lost: bool
+) -> None:
+    """In the order of a task's way; each has its name in the catalogue."""
+    flight = _Flight()
+    flight.request, flight.ended = request_, end
+    assert flight.stage() == stage
+    assert flight.is_lost() is lost
+    assert stage is None or stage in catalog.CANARY_FAILURES.values
+
+
+def test_canaries_are_told_of_their_deliveries_and_nobody_else() -> None:
+    """By the number of the delivery, which the facts of other tasks do not share."""
+    booked: list[Any] = []
+    told: list[Any] = []
+    record = Diversion(booked.append, told.append)
+    mine = [
+        facts.Received(1, canary_task.NAME, "canary.w@h"),
+        facts.Started(1, 1.0, None),
+        ended("success"),
+    ]
+    others = [
+        facts.Received(2, "a.task", "q"),
+        facts.Started(2, 1.0, None),
+        facts.Sent("a.task", "q"),
+        ended("success")._replace(delivery=2),
+        facts.Finished(1, "failed", "", 3.0, None),  # no longer anybody's
+    ]
+    for fact in [mine[0], others[0], mine[1], others[1], others[2], mine[2], *others[3:]]:
+        record(fact)
+    assert told == mine
+    assert booked == others
+
+
+def test_canaries_are_counted_by_worker_and_stage() -> None:
+    """From 0 on, so that an increase is seen from the first failure."""
+    tallies = Tallies()
+    books = Lifecycle(tallies)
+    books.apply(facts.CanaryStarted("w@h"))
+    before = {reading.attributes: reading.numbers for reading in tallies.readings()}
+    assert {key[-1] for key in before if len(key) == 2} == set(catalog.CANARY_FAILURES.values)
+    assert not any(sum(numbers) for numbers in before.values())
+    books.apply(facts.CanaryReturned("w@h", 0.75))
+    books.apply(facts.CanaryLost("w@h", "row"))
+    after = {reading.attributes: reading.numbers for reading in tallies.readings()}
+    assert after["w@h", "row"] == (1,)
+    assert after["w@h", "publish"] == (0,)
+    assert after["w@h",][0] == 0.75
+    assert sum(after["w@h",][1:]) == 1
