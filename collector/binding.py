@@ -86,7 +86,7 @@ class Binding:
 
     def record(self, cells: Sequence[Cells], now: float) -> Counter[Reason]:
         """Write a reading, the cells of each column, to the books; return what was refused."""
-        refused = self.refused.copy()
+        refused = self.refused.copy() if self.refused else Counter()
         for bound, own in zip(self.bounds, cells):
             column = bound.column
             if isinstance(bound.book, Exemplars):
@@ -220,7 +220,8 @@ def _record(
     book.touch(bound.where, now)
     if book.told is not None:
         book.tell(bound.rows, reading.times)
-    bad = [(reason, which) for reason, which in _faults(bound.kind, reading) if which.any()]
+    faults = _faults(bound.kind, reading)
+    bad = [(reason, which) for reason, which in faults if np.count_nonzero(which)]
     if not bad and isinstance(bound.where, slice):
         _keep(book, bound.where, reading, unique=True)
         return
@@ -254,7 +255,7 @@ def _sound(
 
 def _faults(kind: Kind, reading: Reading) -> Iterator[tuple[Reason, NDArray[np.bool_]]]:
     """Yield what a kind of number cannot be, and which are. A gauge can be anything."""
-    if kind is not Kind.GAUGE and reading.values.dtype == np.float64:
+    if kind is not Kind.GAUGE and reading.values.dtype.kind == "f":
         yield Reason.NOT_FINITE, ~np.isfinite(reading.values)
     if kind is Kind.COUNTER:
         yield Reason.NEGATIVE, reading.values < 0

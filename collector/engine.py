@@ -112,9 +112,9 @@ class Engine:
             shape, cells = known
             shape.used = now
             points, refused = shape.points, shape.binding.record(cells, now)
-        outcome = Outcome(points - refused.total(), refused)
-        self.refused.update(refused)
-        return outcome
+        if refused:
+            self.refused.update(refused)
+        return Outcome(points - refused.total(), refused)
 
     def refuse_while_pressed(self) -> None:
         """Raise Refused while memory is short."""

@@ -41,7 +41,7 @@ class Latest(Scalars):
         newer = times >= self.times[rows]
         if not newer.all():
             rows, values, times = some_of(rows, newer), values[newer], times[newer]
-        doubles = values.dtype == np.float64
+        doubles = values.dtype.kind == "f"
         self.floats[rows] = values if doubles else 0.0
         self.ints[rows] = 0 if doubles else values
         self.times[rows] = times

@@ -38,7 +38,7 @@ class Totals(Scalars, Lives):
 
     def record(self, rows: Rows, values: NDArray[Any], *, unique: bool) -> None:
         """Take readings of lives whose start is known; `unique` says that no row is there twice."""
-        column = self.floats if values.dtype == np.float64 else self.ints
+        column = self.floats if values.dtype.kind == "f" else self.ints
         if unique or isinstance(rows, slice):
             column[rows] = np.maximum(column[rows], values)
         else:
@@ -49,7 +49,7 @@ class Totals(Scalars, Lives):
         self, rows: NDArray[np.intp], values: NDArray[Any], times: NDArray[np.uint64]
     ) -> None:
         """Take readings of sources that do not tell their start."""
-        column = self.floats if values.dtype == np.float64 else self.ints
+        column = self.floats if values.dtype.kind == "f" else self.ints
         for row, value, time in zip(rows.tolist(), values.tolist(), times.tolist()):
             newest = int(self.times[row])
             if row == BIN or time < newest or (time == newest and value < column[row]):

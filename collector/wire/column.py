@@ -22,6 +22,7 @@ TIMES = 2
 """Where the time matters it goes on with its time and its start; distributions then with their
 count, and with what they tell besides."""
 _UNTIMED = np.zeros(0, np.uint64)
+_INTEGER, _DOUBLE = np.dtype(np.int64), np.dtype(np.float64)
 EXEMPLAR = 5
 """Exemplars are columns of their own: value, time, span id, and both halves of the trace id."""
 
@@ -108,15 +109,16 @@ class Column:
     def read(self, cells: Cells) -> Reading:
         """Say what the column's cells are."""
         rows, runs = cells
-        values = rows[0].view(np.float64 if self.layout.is_double else np.int64)
+        layout = self.layout
+        values = rows[0].view(_DOUBLE if layout.is_double else _INTEGER)
         times = starts = _UNTIMED
         at = VALUE
-        if self.layout.is_timed:
+        if layout.is_timed:
             times, starts = rows[VALUE], rows[VALUE + 1]
             at += TIMES
-        if not self.layout.kind.is_distribution:
+        kind, bounds = layout.kind, layout.bounds
+        if layout.rows + layout.run == at:
             return Reading(values, times, starts)
-        kind, bounds = self.layout.kind, self.layout.bounds
         counts, told = rows[at].view(np.int64), rows[at + 1 :]
         if kind is Kind.SUMMARY:
             return Reading(values, times, starts, counts, None, told.view(np.float64).T, bounds)

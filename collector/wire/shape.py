@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CELL = 8
 """Bytes of a number."""
+_ZEROS = bytes(2 * CELL)
 
 
 class Entry(NamedTuple):
@@ -102,6 +103,7 @@ class Desk:
 
     def _grow(self, size: int) -> None:
         self._bytes = np.zeros(size + 2 * CELL, np.uint8)
+        self._view = self._bytes.data
         self._words = self._bytes.view(np.uint64)
         self._scratch = np.empty_like(self._words)
         # Not aligned, and overlapping: a cell may begin at any byte.
@@ -117,14 +119,15 @@ class Desk:
         """Lay out `size` bytes of a metric, zeros behind them."""
         if size + 2 * CELL > len(self._bytes):
             self._grow(2 * (size + CELL) // CELL * CELL)
-        self._bytes[:size] = np.frombuffer(data, np.uint8, size, at)
-        self._bytes[size : size + CELL + -size % CELL] = 0
+        self._view[:size] = data if size == len(data) else memoryview(data)[at : at + size]
+        self._view[size : size + 2 * CELL] = _ZEROS
 
     def fits(self, shape: Shape) -> bool:
         """Whether the bytes laid out have this shape."""
         words = len(shape.mask)
         masked = np.bitwise_and(self._words[:words], shape.mask, out=self._scratch[:words])
-        return bool((masked == shape.constant).all())
+        # Counting is the quickest of numpy's ways to ask whether there is any.
+        return not np.count_nonzero(masked != shape.constant)
 
     def gather(self, shape: Shape) -> list[Cells]:
         """Read all cells of a shape that fits, column by column."""
