@@ -9,47 +9,40 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from collector.reading import Exponential, HistogramReading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from collector.reading import Grid
 
-Counts = tuple[tuple[float, ...], "NDArray[np.int64]", int, float]
-"""Bounds, the buckets, their count, and the sum."""
-Native: TypeAlias = "Callable[[], Exponential]"
 
-
-def merge(parts: Sequence[Counts], natives: Sequence[Native] = ()) -> HistogramReading:
-    """Add histograms up at the bounds that all of them have. `parts` is not empty.
-
-    `natives` are their exponential buckets, where every one of them has some.
-    """
-    native = partial(_together, natives) if natives else None
+def merge(parts: Sequence[HistogramReading]) -> HistogramReading:
+    """Add histograms up at the bounds that all of them have. `parts` is not empty."""
     if len(parts) == 1:
-        bounds, vector, count, total = parts[0]
-        cumulated = np.cumsum(vector[:-1]).tolist()
-        return HistogramReading(bounds, cumulated, count, total, native)
-    common = set(parts[0][0]).intersection(*(part[0] for part in parts[1:]))
+        return parts[0]
+    common = set(parts[0].bounds).intersection(*(part.bounds for part in parts[1:]))
     shared = tuple(sorted(common))
-    together = np.zeros(len(shared), np.int64)
-    for bounds, vector, _, _ in parts:
-        running = np.cumsum(vector)
-        chosen = [at for at, bound in enumerate(bounds) if bound in common]
-        together += running[chosen]
-    count = sum(part[2] for part in parts)
-    total = sum(part[3] for part in parts)
-    return HistogramReading(shared, together.tolist(), count, total, native)
+    cumulated = [0] * len(shared)
+    for part in parts:
+        chosen = [count for bound, count in zip(part.bounds, part.cumulated) if bound in common]
+        cumulated = [count + more for count, more in zip(cumulated, chosen)]
+    natives = [part.native for part in parts if part.native is not None]
+    return HistogramReading(
+        shared,
+        cumulated,
+        sum(part.count for part in parts),
+        sum(part.sum for part in parts),
+        partial(_together, natives) if len(natives) == len(parts) else None,
+    )
 
 
-def _together(natives: Sequence[Native]) -> Exponential:
+def _together(natives: Sequence[Callable[[], Exponential]]) -> Exponential:
     return add([native() for native in natives])
 
 

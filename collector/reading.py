@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -100,6 +101,39 @@ class HistogramReading:
 
 
 @dataclass(frozen=True)
+class HistogramTable:
+    """Histograms with the same bounds, one a row."""
+
+    bounds: tuple[float, ...]
+    """As of a HistogramReading."""
+    lines: NDArray[np.int64]
+    """Of which line each is, shape (n,)."""
+    cumulated: NDArray[np.int64]
+    """Shape (n, bounds)."""
+    counts: NDArray[np.int64]
+    sums: NDArray[np.float64]
+
+    def __getitem__(self, row: int) -> HistogramReading:
+        """Return one of them."""
+        cumulated = self.cumulated[row].tolist()
+        return HistogramReading(
+            self.bounds, cumulated, int(self.counts[row]), float(self.sums[row])
+        )
+
+    def only(self, chosen: NDArray[np.bool_]) -> HistogramTable:
+        """Return the table of some of its rows."""
+        if chosen.all():
+            return self
+        return HistogramTable(
+            self.bounds,
+            self.lines[chosen],
+            self.cumulated[chosen],
+            self.counts[chosen],
+            self.sums[chosen],
+        )
+
+
+@dataclass(frozen=True)
 class SummaryReading:
     """A summary as the exposition prints it."""
 
@@ -113,9 +147,10 @@ class SummaryReading:
 class Readings:
     """The value of every series at one moment, by the series' number."""
 
-    numbers: Sequence[float]
+    numbers: Sequence[float] | NDArray[np.float64]
     """Counters and gauges; meaningless where a number is free or belongs to a distribution."""
-    histograms: Mapping[int, HistogramReading]
+    histograms: Mapping[int, HistogramReading] = field(default_factory=dict)
+    """Those that are in no table."""
     absent: AbstractSet[int] = field(default_factory=frozenset)
     """Series that have nothing to say now and are not shown."""
     summaries: Mapping[int, SummaryReading] = field(default_factory=dict)
@@ -123,3 +158,19 @@ class Readings:
     """Ascending by time."""
     times: Sequence[int] = ()
     """When each series' newest point was, milliseconds since 1970; empty where it is not shown."""
+    tables: Sequence[HistogramTable] = ()
+
+    @cached_property
+    def _in_tables(self) -> Mapping[int, tuple[HistogramTable, int]]:
+        return {
+            line: (table, row)
+            for table in self.tables
+            for row, line in enumerate(table.lines.tolist())
+        }
+
+    def histogram(self, number: int) -> HistogramReading:
+        """Return a histogram, wherever it is. Raises KeyError where there is none."""
+        if number in self.histograms:
+            return self.histograms[number]
+        table, row = self._in_tables[number]
+        return table[row]

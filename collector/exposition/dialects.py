@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from collector.exposition.alphabet import Labels
     from collector.exposition.families import Family
     from collector.reading import Exemplar
@@ -34,7 +37,11 @@ class Dialect:
     number: Callable[[float], str]
     """A sample's value, or a histogram's bound."""
     count: Callable[[int], str]
-    """How many values a histogram, or one of its buckets, holds."""
+    """How many values a distribution holds."""
+    number_lines: Callable[[NDArray[np.float64]], list[str]]
+    """The same of many numbers, each at the end of its line."""
+    count_lines: Callable[[NDArray[np.float64]], list[str]]
+    """The same of many counts."""
     heading: Callable[[Family], str]
     """The HELP and TYPE lines above a family's samples."""
     end: str
@@ -95,12 +102,22 @@ def _open_metrics_stamp(milliseconds: int) -> str:
     return f" {digits.open_metrics(milliseconds / 1000)}"
 
 
-TEXT = Dialect(digits.text, digits.text_count, _text_heading, "", " {}".format)
+TEXT = Dialect(
+    number=digits.text,
+    count=digits.text_count,
+    number_lines=digits.text_lines,
+    count_lines=digits.text_lines,
+    heading=_text_heading,
+    end="",
+    stamp=" {}".format,
+)
 OPEN_METRICS = Dialect(
-    digits.open_metrics,
-    str,
-    _open_metrics_heading,
-    "# EOF\n",
-    _open_metrics_stamp,
-    _open_metrics_exemplar,
+    number=digits.open_metrics,
+    count=str,
+    number_lines=digits.open_metrics_lines,
+    count_lines=digits.open_metrics_count_lines,
+    heading=_open_metrics_heading,
+    end="# EOF\n",
+    stamp=_open_metrics_stamp,
+    exemplar=_open_metrics_exemplar,
 )

@@ -8,6 +8,14 @@ Python at 1e16; below one both do at 1e-5.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 _EXPONENT_FROM = 1e6
 _EXPONENT_FROM_IN_PYTHON = 1e16
@@ -32,6 +40,34 @@ def open_metrics(value: float) -> str:
 def text_count(count: int) -> str:
     """Print a whole number for the text format, which knows only floats."""
     return str(count) if count < _EXPONENT_FROM else _large(count)
+
+
+def text_lines(values: NDArray[np.float64]) -> list[str]:
+    """Print numbers as `text` does, each at the end of a line."""
+    return _lines(values, "\n", text)
+
+
+def open_metrics_lines(values: NDArray[np.float64]) -> list[str]:
+    """Print numbers as `open_metrics` does, each at the end of a line."""
+    return _lines(values, ".0\n", open_metrics)
+
+
+def open_metrics_count_lines(values: NDArray[np.float64]) -> list[str]:
+    """Print whole numbers for OpenMetrics, each at the end of a line."""
+    return [f"{int(value)}\n" for value in values.tolist()]
+
+
+def _lines(
+    values: NDArray[np.float64], behind: str, of_others: Callable[[float], str]
+) -> list[str]:
+    """Print what is whole and has no exponent as an integer, which is most, and the rest apart."""
+    plain = (np.abs(values) < _EXPONENT_FROM) & (np.floor(values) == values)
+    wholes = np.where(plain, values, 0).astype(np.int64).tolist()
+    texts = [f"{whole}{behind}" for whole in wholes]
+    if np.count_nonzero(plain) < len(texts):
+        for at in np.flatnonzero(~plain).tolist():
+            texts[at] = f"{of_others(float(values[at]))}\n"
+    return texts
 
 
 def _large(value: float) -> str:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.exposition import protobuf
-from collector.exposition.blocks import Histograms, Numbers, Summaries, Targets
+from collector.exposition.blocks.histograms import Histograms
+from collector.exposition.blocks.numbers import Numbers
+from collector.exposition.blocks.summaries import Summaries
+from collector.exposition.blocks.targets import Targets
 from collector.exposition.families import Families
 from collector.exposition.names import target_info_name
 from collector.exposition.utf8 import AS_IS

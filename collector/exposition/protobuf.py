@@ -48,10 +48,10 @@ def _metric(told: Family, labels: Labels, readings: Readings, number: int) -> by
     pairs = b"".join([_pair(name, value) for name, value in labels])
     exemplars = readings.exemplars.get(number, ())
     if told.type is Type.HISTOGRAM:
-        return pairs + _message(7, _histogram(readings.histograms[number], exemplars))
+        return pairs + _message(7, _histogram(readings.histogram(number), exemplars))
     if told.type is Type.SUMMARY:
         return pairs + _message(4, _summary(readings.summaries[number]))
-    value = _double(1, readings.numbers[number])
+    value = _double(1, float(readings.numbers[number]))
     if told.type is Type.COUNTER:
         newest = b"".join([_message(2, _exemplar(exemplar)) for exemplar in exemplars[-1:]])
         return pairs + _message(3, value + newest)

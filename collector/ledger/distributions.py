@@ -24,16 +24,33 @@ Chosen: TypeAlias = "slice | NDArray[np.intp]"
 """Which points of a reading."""
 
 
-class Totals(NamedTuple):
-    """What a book adds up to."""
+class Groups(NamedTuple):
+    """Which rows say something, by the series that they belong to."""
 
     rows: NDArray[np.intp]
-    """Rows that say something."""
+    """In their own order."""
     places: NDArray[np.intp]
     """Of each row, which of the series it is of."""
-    series: list[int]
-    counts: list[int]
-    sums: list[float]
+    series: NDArray[np.int64]
+    ordered: NDArray[np.intp]
+    """The rows again, those of a series one behind the other."""
+    firsts: NDArray[np.intp]
+    """Where in `ordered` each series begins."""
+
+    def add(self, column: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add a column of integers up by series, along its first axis."""
+        if not len(self.rows):
+            return column[:0]
+        added: NDArray[np.int64] = np.add.reduceat(column[self.ordered], self.firsts, axis=0)
+        return added
+
+    def fed(self) -> list[tuple[int, list[int]]]:
+        """Return each series with its rows."""
+        ends = [*self.firsts.tolist()[1:], len(self.ordered)]
+        return [
+            (series, self.ordered[first:end].tolist())
+            for series, first, end in zip(self.series.tolist(), self.firsts.tolist(), ends)
+        ]
 
 
 class Distributions(Lives):
@@ -50,6 +67,7 @@ class Distributions(Lives):
         self.times = np.zeros(1, np.uint64)
         """Time of the newest reading, nanoseconds; kept where the start is unknown."""
         self._intervals = Intervals()
+        self._groups = _grouped(np.zeros(0, np.intp), self.series[:0])
 
     @abstractmethod
     def _put(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
@@ -121,14 +139,30 @@ class Distributions(Lives):
         super().close(row)
         self._intervals.drop(row)
 
-    def totals(self) -> Totals:
-        """Add up counts and sums by series."""
-        rows = self.spoken()
-        series, places = np.unique(self.series[rows], return_inverse=True)
-        counts = np.zeros(len(series), np.int64)
-        np.add.at(counts, places, self.counts[rows] + self.base_counts[rows])
-        sums = np.bincount(places, self.sums[rows] + self.base_sums[rows], len(series))
-        return Totals(rows, places, series.tolist(), counts.tolist(), sums.tolist())
+    def groups(self) -> Groups:
+        """Group the rows that say something; made anew only where that has changed."""
+        rows, known = self.spoken(), self._groups
+        series = self.series[rows]
+        if not np.array_equal(rows, known.rows) or not np.array_equal(
+            series, known.series[known.places]
+        ):
+            self._groups = _grouped(rows, series)
+        return self._groups
+
+    def totals(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Add up counts and sums by series, in the order of the groups."""
+        groups = self.groups()
+        rows = groups.rows
+        weights = self.sums[rows] + self.base_sums[rows]
+        sums = np.bincount(groups.places, weights, len(groups.series)).astype(np.float64)
+        return groups.add(self.counts) + groups.add(self.base_counts), sums
+
+
+def _grouped(rows: NDArray[np.intp], series: NDArray[np.int64]) -> Groups:
+    numbers, places = np.unique(series, return_inverse=True)
+    order = np.argsort(places, kind="stable")
+    firsts = np.searchsorted(places[order], np.arange(len(numbers)))
+    return Groups(rows, places, numbers, rows[order], firsts)
 
 
 def counts_of(reading: Reading) -> NDArray[np.int64]:

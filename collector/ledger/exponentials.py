@@ -14,13 +14,13 @@ import numpy as np
 from collector.histogram import add, exponential
 from collector.ledger.book import BIN, Rows, each_of
 from collector.ledger.distributions import Chosen, Distributions
+from collector.reading import HistogramReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from collector.histogram import Counts, Native
     from collector.reading import Exponential, Grid, Reading
 
 
@@ -69,14 +69,12 @@ class Exponentials(Distributions):
         self._told.pop(row, None)
         self._added.pop(row, None)
 
-    def by_series(self) -> Iterator[tuple[int, Counts, Native]]:
-        """Yield each series with its count and sum, in one bucket, and all buckets if asked for."""
-        rows, places, series, counts, sums = self.totals()
-        fed: list[list[int]] = [[] for _ in series]
-        for row, place in zip(rows.tolist(), places.tolist()):
-            fed[place].append(row)
-        for number, count, total, own in zip(series, counts, sums, fed):
-            yield number, ((), np.array([count]), count, total), partial(self._sum, own)
+    def by_series(self) -> Iterator[tuple[int, HistogramReading]]:
+        """Yield each series with its count and sum, and its buckets if they are asked for."""
+        fed = self.groups().fed()
+        counts, sums = self.totals()
+        for (number, own), count, total in zip(fed, counts.tolist(), sums.tolist()):
+            yield number, HistogramReading((), [], count, total, partial(self._sum, own))
 
     def _sum(self, rows: list[int]) -> Exponential:
         told = [exponential(*self._told[row]) for row in rows if row in self._told]

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from collector.ledger.distributions import Chosen, Distributions
+from collector.reading import HistogramTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
-    from collector.histogram import Counts
     from collector.ledger.book import Rows
     from collector.reading import Reading
 
@@ -46,13 +44,15 @@ class Histograms(Distributions):
         if old != new:
             self.base_buckets[new] += self.base_buckets[old]
 
-    def by_series(self) -> Iterator[tuple[int, Counts]]:
-        """Yield each series with what this book's rows add up to."""
-        rows, places, series, counts, sums = self.totals()
-        buckets = np.zeros((len(series), len(self.bounds) + 1), np.int64)
-        np.add.at(buckets, places, self.buckets[rows] + self.base_buckets[rows])
-        for number, vector, count, total in zip(series, buckets, counts, sums):
-            yield number, (self.bounds, vector, count, total)
+    def table(self) -> HistogramTable:
+        """Add up what this book's rows tell; its lines are series here."""
+        groups = self.groups()
+        counts, sums = self.totals()
+        buckets = groups.add(self.buckets)
+        if self.base_counts.any():
+            buckets += groups.add(self.base_buckets)
+        cumulated = np.cumsum(buckets[:, :-1], axis=1)
+        return HistogramTable(self.bounds, groups.series, cumulated, counts, sums)
 
 
 def _buckets_of(reading: Reading) -> NDArray[np.int64]:

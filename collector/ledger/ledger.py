@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from collector.histogram import Counts
     from collector.ledger.book import Book, Contributions, Scalars
     from collector.ledger.distributions import Distributions
+    from collector.reading import HistogramTable
 
 
 class Ledger:
@@ -86,10 +86,9 @@ class Ledger:
         sources, series, ints, floats = (np.concatenate(column) for column in zip(*parts))
         return sources, series, ints, floats
 
-    def bounded(self) -> Iterator[tuple[int, Counts]]:
-        """Yield what histograms with explicit bounds add to their series, bounds by bounds."""
-        for book in self._histograms.values():
-            yield from book.by_series()
+    def tables(self) -> list[HistogramTable]:
+        """Return what histograms with explicit bounds add to their series, bounds by bounds."""
+        return [book.table() for book in self._histograms.values()]
 
     def heard(self, size: int) -> NDArray[np.float64]:
         """Return when each series numbered below `size` was last spoken for; -inf for never."""

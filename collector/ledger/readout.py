@@ -9,6 +9,7 @@ sources and lines are numbers; no name, attribute or clock comes in.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -23,10 +24,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from collector.histogram import Counts, Native
     from collector.ledger.book import Contributions
     from collector.ledger.ledger import Ledger
-    from collector.reading import Exemplar, HistogramReading
+    from collector.reading import Exemplar, HistogramReading, HistogramTable
 
 MILLISECOND = np.uint64(1_000_000)
 """Nanoseconds."""
@@ -53,13 +53,16 @@ def read(
     numbers = sum_by(every[1], every[2], every[3], size)
     for line, how in merges.items():
         numbers[line] = _extreme(every, line, how)
-    histograms, summaries = _histograms(shares), _summaries(shares)
+    tables, histograms = _histograms(shares)
+    summaries = _summaries(shares)
     speaking = np.zeros(size, np.bool_)
     speaking[every[1]] = True
     speaking[[*histograms, *summaries]] = True
+    for table in tables:
+        speaking[table.lines] = True
     absent = frozenset(np.flatnonzero(~speaking).tolist())
     told = _times(shares, size) if times else ()
-    return Readings(numbers.tolist(), histograms, absent, summaries, _exemplars(shares), told)
+    return Readings(numbers, histograms, absent, summaries, _exemplars(shares), told, tables)
 
 
 def _times(shares: Sequence[Share], size: int) -> list[int]:
@@ -88,22 +91,38 @@ def _of_share(share: Share, at: int, of: int) -> Contributions:
     return sources * of + at, lines, ints, floats
 
 
-def _histograms(shares: Sequence[Share]) -> dict[int, HistogramReading]:
-    """Read histograms; what is exponential has no bounds but the infinite one in common."""
-    parts: dict[int, list[Counts]] = defaultdict(list)
-    natives: dict[int, list[Native]] = defaultdict(list)
+def _histograms(
+    shares: Sequence[Share],
+) -> tuple[list[HistogramTable], dict[int, HistogramReading]]:
+    """Read histograms: those of one table as they stand there, and lines where several meet.
+
+    What is exponential has no bounds but the infinite one in common with others.
+    """
+    tables = [
+        replace(table, lines=share.lines[table.lines])
+        for share in shares
+        for table in share.ledger.tables()
+    ]
+    parts: dict[int, list[HistogramReading]] = defaultdict(list)
     for share in shares:
-        for series, counts in share.ledger.bounded():
-            parts[int(share.lines[series])].append(counts)
-    bounded = frozenset(parts)
-    for share in shares:
-        for series, counts, native in share.ledger.exponentials.by_series():
-            line = int(share.lines[series])
-            parts[line].append(counts)
-            if line not in bounded:
-                natives[line].append(native)
+        for series, reading in share.ledger.exponentials.by_series():
+            parts[int(share.lines[series])].append(reading)
+    alone = _alone(tables, list(parts))
+    for table in tables:
+        for row in np.flatnonzero(~alone[table.lines]).tolist():
+            parts[int(table.lines[row])].append(table[row])
     parts.pop(NOWHERE, None)
-    return {line: merge(several, natives.get(line, ())) for line, several in parts.items()}
+    met = {line: merge(several) for line, several in parts.items()}
+    return [table.only(alone[table.lines]) for table in tables], met
+
+
+def _alone(tables: Sequence[HistogramTable], exponential: Sequence[int]) -> NDArray[np.bool_]:
+    """Return of each line whether it is that of one row of one table, and of nothing else."""
+    lines = np.concatenate([*(table.lines for table in tables), np.array(exponential, np.int64)])
+    found = np.bincount(lines + 1, minlength=1)
+    alone = found[1:] == 1
+    alone[exponential] = False
+    return np.append(alone, False)  # at the end NOWHERE, as a negative index finds it
 
 
 def _summaries(shares: Sequence[Share]) -> dict[int, SummaryReading]:

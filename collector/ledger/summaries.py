@@ -51,11 +51,9 @@ class Summaries(Distributions):
 
     def by_series(self) -> Iterator[tuple[int, SummaryReading]]:
         """Yield what each series reads."""
-        rows, places, series, counts, sums = self.totals()
-        fed: list[list[int]] = [[] for _ in series]
-        for row, place in zip(rows.tolist(), places.tolist()):
-            fed[place].append(row)
-        for number, count, total, own in zip(series, counts, sums, fed):
+        fed = self.groups().fed()
+        counts, sums = self.totals()
+        for (number, own), count, total in zip(fed, counts.tolist(), sums.tolist()):
             quantiles: list[tuple[float, float]] = []
             if len({int(self.sources[row]) for row in own}) == 1:
                 newest = max(own, key=lambda row: int(self.starts[row]))
