@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from functools import cache
 
 
 class Kind(enum.Enum):
@@ -39,12 +40,6 @@ class Metric:
         name = self.name.replace(".", "_")
         unit = _UNITS.get(self.unit, "")
         return f"{name}{unit}{'_total' if self.kind is Kind.COUNTER else ''}"
-
-    def lifting(self, keys: tuple[str, ...]) -> Metric:
-        """This metric with attributes of the user's after those that every task has."""
-        if not keys or self.attributes[: len(_TASK)] != _TASK:
-            return self
-        return replace(self, attributes=(*_TASK, *keys, *self.attributes[len(_TASK) :]))
 
 
 _UNITS = {"s": "_seconds", "By": "_bytes"}
@@ -91,7 +86,7 @@ LOST = _tasks(
     "lost",
     "Tasks that never ended: their process died, ran out of time, or the worker went away.",
     "reason",
-    ("worker_lost", "time_limit", "shutdown", "connection_lost"),
+    ("worker_lost", "time_limit", "shutdown", "connection_lost", "worker_died"),
 )
 DISCARDED = _tasks(
     "discarded",
@@ -266,6 +261,16 @@ OVERFLOW = Metric(
     ("series", "exception", "attribute", "user_series"),
 )
 
+STATE_FAILURES = Metric(
+    "celery.telemetry.state.failures",
+    Kind.COUNTER,
+    "{failure}",
+    "State files that a worker could not use: damaged and set aside, held by another worker of the "
+    "same name, impossible to write, too many left by others.",
+    ("reason",),
+    ("damaged", "taken", "unwritable", "too_many"),
+)
+
 METRICS = (
     *(SENT, RECEIVED, STARTED, SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST),
     *(DISCARDED, RUNTIME, QUEUE_WAIT, UP, ACTIVE, RESERVED, PROCESSES, CHILD_EXITS),
@@ -273,10 +278,22 @@ METRICS = (
     *(QUEUE_LENGTH, QUEUE_OLDEST_AGE, QUEUE_RESERVED),
     *(BROKER_ROWS, BROKER_TABLE_SIZE, BROKER_BLIND),
     *(CANARY_ROUND_TRIP, CANARY_FAILURES),
-    *(EXPORT_FAILURES, UNEXPORTED, HOOK_ERRORS, OVERFLOW),
+    *(EXPORT_FAILURES, UNEXPORTED, HOOK_ERRORS, OVERFLOW, STATE_FAILURES),
 )
-_ENDS = (SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST, DISCARDED)
-OUTCOMES = tuple(metric.name.rpartition(".")[2] for metric in _ENDS)
+ENDS = (SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST, DISCARDED)
+"""A message ends in one of these."""
+OUTCOMES = tuple(metric.name.rpartition(".")[2] for metric in ENDS)
 """What a message can end in; each is a counter of its own."""
 ATTRIBUTES = tuple(sorted({key for metric in METRICS for key in metric.attributes}))
 """Every attribute key that our metrics carry: what a collector has to let through."""
+
+
+@cache
+def lifting(keys: tuple[str, ...]) -> dict[Metric, Metric]:
+    """Each metric as it is with attributes of the user's after those that every task has."""
+    return {
+        metric: replace(metric, attributes=(*_TASK, *keys, *metric.attributes[len(_TASK) :]))
+        if keys and metric.attributes[: len(_TASK)] == _TASK
+        else metric
+        for metric in METRICS
+    }

@@ -1,6 +1,7 @@
 """The command line of the worker's side: `portless catalog` prints every metric there is.
 
-Comes in: arguments. Goes out: text. It knows the catalogue and nothing that runs.
+Comes in: arguments. Goes out: text. It knows the catalogue and nothing that runs; the other
+commands have files of their own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import click
 
 from telemetry.broker.cli import observe
 from telemetry.catalog import METRICS, Metric
+from telemetry.flush import flush
 from telemetry.guard.cli import guard
 from telemetry.health import probe
 
@@ -31,6 +33,7 @@ def main() -> None:
 
 main.add_command(guard)
 main.add_command(observe)
+main.add_command(flush)
 
 
 @main.command(add_help_option=False, context_settings={"ignore_unknown_options": True})

@@ -13,6 +13,7 @@ import threading
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
+from time import time_ns
 from typing import TYPE_CHECKING
 
 from opentelemetry.context import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from telemetry.settings import Settings
+    from telemetry.state.layout import Head
     from telemetry.tally import Reading
 
 logger = logging.getLogger(__name__)
@@ -152,6 +154,12 @@ def _not_instrumented() -> Iterator[None]:
         yield
     finally:
         detach(token)
+
+
+def push(settings: Settings, head: Head, readings: list[Reading]) -> bool:
+    """Send the last numbers of a life that is over, under its own name; whether they were taken."""
+    sender = Sender(settings, Resource(head.resource), down=True, log_level=logging.DEBUG)
+    return sender.send([scope_metrics(readings, head.start_unix_nano, time_ns())])
 
 
 def scope_metrics(

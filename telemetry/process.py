@@ -108,7 +108,7 @@ class ThisProcess:
         self._node_name = node_name
         self._is_worker = True
         self._slots = Slots()
-        reporter = self._begin(identity.worker(self._environ, node_name))
+        reporter = self._begin(identity.worker(self._environ, node_name), durable=True)
         reporter.record(WorkerStarted(node_name))
         return self._health.diverted(reporter.record)
 
@@ -193,9 +193,13 @@ class ThisProcess:
                 self._begin(identity.producer(self._environ, host, pid)).start()
             return self._reporter  # type: ignore[return-value] # begun in the line above
 
-    def _begin(self, attributes: Mapping[str, str], *, quiet: bool = False) -> Reporter:
+    def _begin(
+        self, attributes: Mapping[str, str], *, quiet: bool = False, durable: bool = False
+    ) -> Reporter:
         resource = export.identified(self._detected, attributes)
-        self._reporter = Reporter(self._wanted, resource, down=self._down, quiet=quiet)
+        self._reporter = Reporter(
+            self._wanted, resource, down=self._down, quiet=quiet, durable=durable
+        )
         return self._reporter
 
     def _tell_provider(self, provider: object, *, forks: bool) -> None:
@@ -259,6 +263,8 @@ class ThisProcess:
         self._inherited = instruments.somebody_s()
         self._down = self._is_down()
         self._health.was_forked()
+        if self._reporter is not None:
+            self._reporter.forget()
         self._reporter = None
         if self._observer is not None:
             # Kept: were it collected here, its connection would be ended for the parent, too.

@@ -7,12 +7,16 @@ The clock of the exports is here. It knows neither Celery nor which kind of proc
 from __future__ import annotations
 
 import logging
-from time import time_ns
+from collections import deque
+from functools import partial
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING
 
-from telemetry import export, instruments
+from telemetry import catalog, export, instruments
+from telemetry.state.left import Fate, Neighbours
+from telemetry.state.opening import open_store
 from telemetry.tally import Tallies
-from telemetry.tasks.facts import ExportFailed, Fact, Overflowed
+from telemetry.tasks.facts import ExportFailed, Fact, Overflowed, StateFailed
 from telemetry.tasks.inbox import Inbox
 from telemetry.tasks.lifecycle import Lifecycle
 from telemetry.tasks.safely import Safely
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from telemetry.instruments import UserMetrics
     from telemetry.settings import Settings
     from telemetry.slots import Slot
+    from telemetry.state.cells import Mapped
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +46,33 @@ class Reporter:
     """What a process says about itself, from its beginning to its last word."""
 
     def __init__(
-        self, settings: Settings, resource: Resource, *, down: bool = False, quiet: bool = False
+        self,
+        settings: Settings,
+        resource: Resource,
+        *,
+        down: bool = False,
+        quiet: bool = False,
+        durable: bool = False,
     ) -> None:
-        tallies = Tallies()
-        self._readings = tallies.readings
-        lifecycle = Lifecycle(tallies, settings.attributes, settings.attributes_max)
-        self._inbox: Inbox[Fact] = Inbox(lifecycle.apply)
+        """`durable`: what it counts outlives the process, if a state directory is set."""
         self._start_unix_nano = time_ns()
+        self._state_failures: deque[str] = deque()
+        self._file: Mapped | None = None
+        self._neighbours: Neighbours | None = None
+        if durable and settings.state_dir is not None:
+            self._file = open_store(
+                settings.state_dir,
+                resource.attributes,
+                self._start_unix_nano,
+                self._state_failures.append,
+                catalog.lifting(settings.attributes).values(),
+            )
+            if self._file is not None:
+                self._start_unix_nano = self._file.start_unix_nano
+                self._neighbours = Neighbours(settings.state_dir, partial(export.push, settings))
+        self._tallies = Tallies(store=self._file)
+        lifecycle = Lifecycle(self._tallies, settings.attributes, settings.attributes_max)
+        self._inbox: Inbox[Fact] = Inbox(lifecycle.apply)
         level = logging.DEBUG if quiet else logging.WARNING
         self._sender = export.Sender(settings, resource, down=down, log_level=level)
         self._ticker = Ticker(self._export, settings.interval_seconds)
@@ -55,6 +80,7 @@ class Reporter:
         self._measures: list[Callable[[], Fact]] = []
         self._user: UserMetrics | None = None
         self._slot: Slot | None = None
+        self._said = False
         self.record = self._inbox.record
         """Takes a fact; never blocks."""
 
@@ -100,7 +126,19 @@ class Reporter:
     def stop(self, *, wait: bool = True) -> bool:
         """The last export; whether it was sent in time. At most `STOP_SECONDS`."""
         seconds = STOP_SECONDS_DOWN if self.down else STOP_SECONDS
-        return self._ticker.stop(seconds if wait else 0)
+        self._neighbours = None
+        done = self._ticker.stop(seconds if wait else 0)
+        if self._file is not None:
+            # What nobody has taken stays, to be continued or to be sent by others.
+            self._inbox.read(self._file.remove if done and self._said else self._file.leave)
+            self._tallies.moved()
+        return done
+
+    def forget(self) -> None:
+        """In a forked child: whatever is counted here is its parent's."""
+        if self._file is not None:
+            self._file.forget()
+            self._tallies.moved()
 
     def _export(self) -> None:
         scopes: list[ScopeMetrics] = []
@@ -108,13 +146,33 @@ class Reporter:
         ended = 0 if self._slot is None else self._slot.ended()
         self._safely("user_metrics", self._take_user_metrics, scopes)
         used = bool(scopes)
-        readings = self._inbox.read(self._readings)
+        while self._state_failures:
+            self.record(StateFailed(self._state_failures.popleft()))
+        readings = self._inbox.read(self._tallies.readings)
         if readings:
             scopes.append(export.scope_metrics(readings, self._start_unix_nano, time_ns()))
-        if scopes and not self._sender.send(scopes):
+        self._said = self._sender.send(scopes) if scopes else True
+        if not self._said:
             self.record(ExportFailed())
-        elif self._slot is not None:
+            return
+        if self._slot is not None:
             self._slot.exported(ended, used=used)
+        if self._neighbours is not None:
+            self._safely("neighbours", self._visit, self._neighbours)
+
+    def _visit(self, neighbours: Neighbours) -> None:
+        """Others' last words, a file at most, while the collector takes what is sent."""
+        flushed = neighbours.visit(monotonic())
+        if flushed is None:
+            return
+        if flushed.fate is Fate.DAMAGED:
+            self.record(StateFailed("damaged"))
+        logger.info(
+            "%s, left by another worker: %s; %s messages were in its hands",
+            flushed.path.name,
+            flushed.fate.value,
+            flushed.lost,
+        )
 
     def _measure(self) -> None:
         for measure in self._measures:

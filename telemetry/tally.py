@@ -1,26 +1,32 @@
 """The cells: counters, gauges and histograms that cost a look-up and an addition.
 
 A series is a run of numbers in one flat array: one for a counter or a gauge, the sum and a count
-per bucket for a histogram. The array can be any mutable sequence of doubles that grows, so cells
-may live in a mapped file one day. This file knows no task, no thread, no clock and no OTLP; whoever
-adds takes turns (`telemetry/tasks/inbox.py`).
+per bucket for a histogram. Where the array lives is a store's affair: in memory here, in a mapped
+file in `telemetry/state`. This file knows no task, no thread, no clock and no OTLP; whoever adds
+takes turns (`telemetry/tasks/inbox.py`).
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from typing import TYPE_CHECKING, NamedTuple
+from math import isnan
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from telemetry import catalog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import overload
+
     from telemetry.catalog import Metric
 
 SERIES_MAX = 2000
 """Per metric; the SDK's own default for an instrument's attribute sets."""
 OTHER = "other"
 """What an attribute reads when its value was not admitted."""
+UNKNOWN = float("nan")
+"""What a gauge reads while nobody knows: then it is no reading."""
 
 
 class Reading(NamedTuple):
@@ -33,14 +39,60 @@ class Reading(NamedTuple):
     """`(value,)`; of a histogram `(sum, count of bucket 0, …)`, one bucket more than bounds."""
 
 
+class Numbers(Protocol):
+    """Doubles, side by side: an array, or a view of memory."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, at: int, /) -> float: ...
+        @overload
+        def __getitem__(self, at: slice, /) -> Numbers: ...
+        def __setitem__(self, at: int, number: float, /) -> None: ...
+        def __iter__(self) -> Iterator[float]: ...
+
+
+class Store(Protocol):
+    """Where cells live."""
+
+    numbers: Numbers
+    """Another object after each `add`, perhaps; cells keep their places."""
+
+    def found(self) -> Iterator[tuple[Metric, tuple[str, ...], int]]:
+        """The series that are there already, each with its cell."""
+
+    def add(self, metric: Metric, values: tuple[str, ...]) -> int:
+        """A new series at 0; returns its cell, the place of its first number."""
+
+
+class Memory:
+    """Cells that end with the process."""
+
+    def __init__(self, numbers: array[float] | None = None) -> None:
+        self.numbers: array[float] = array("d") if numbers is None else numbers
+
+    def found(self) -> Iterator[tuple[Metric, tuple[str, ...], int]]:
+        """Nothing."""
+        return iter(())
+
+    def add(self, metric: Metric, _values: tuple[str, ...]) -> int:
+        """See `Store.add`."""
+        cell = len(self.numbers)
+        self.numbers.extend([0.0] * width(metric))
+        return cell
+
+
 class Tallies:
     """All series of one process."""
 
-    def __init__(self, series_max: int = SERIES_MAX) -> None:
-        self.numbers = array("d")
+    def __init__(self, series_max: int = SERIES_MAX, store: Store | None = None) -> None:
+        self._store = Memory() if store is None else store
+        self.numbers: Numbers = self._store.numbers
         """A cell is an index here; `tallies.numbers[cell] += 1` counts."""
         self._series_max = series_max
         self._series: dict[Metric, dict[tuple[str, ...], int]] = {}
+        for metric, values, cell in self._store.found():
+            self._series.setdefault(metric, {})[values] = cell
 
     def cell(self, metric: Metric, *values: str) -> int:
         """Where the series of `values` begins, made at 0 when it is new; see `admit`."""
@@ -49,8 +101,8 @@ class Tallies:
             values = self.admit(metric, *values)
         cell = series.get(values)
         if cell is None:
-            cell = series[values] = len(self.numbers)
-            self.numbers.extend([0.0] * _width(metric))
+            cell = series[values] = self._store.add(metric, values)
+            self.moved()
         return cell
 
     def admit(self, metric: Metric, *values: str) -> tuple[str, ...]:
@@ -72,14 +124,20 @@ class Tallies:
         self.numbers[cell] += value
         self.numbers[cell + 1 + bisect_left(metric.buckets, value)] += 1
 
+    def moved(self) -> None:
+        """The store has its numbers elsewhere now."""
+        self.numbers = self._store.numbers
+
     def readings(self) -> list[Reading]:
-        """Every series now, those of one metric together."""
-        return [
-            Reading(metric, values, tuple(self.numbers[cell : cell + _width(metric)]))
+        """Every series now that is known, those of one metric together."""
+        readings = (
+            Reading(metric, values, tuple(self.numbers[cell : cell + width(metric)]))
             for metric, series in self._series.items()
             for values, cell in series.items()
-        ]
+        )
+        return [reading for reading in readings if not isnan(reading.numbers[0])]
 
 
-def _width(metric: Metric) -> int:
+def width(metric: Metric) -> int:
+    """How many numbers a series of this metric has."""
     return len(metric.buckets) + 2 if metric.buckets else 1

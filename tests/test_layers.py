@@ -32,9 +32,11 @@ RANKS = {
     "telemetry": [
         "carry catalog ticker guard instruments slots",
         "identity settings tally closed",
-        "tasks export",
+        "tasks",
+        "state",
+        "export",
         "broker",
-        "reporter health",
+        "reporter flush health",
         "process",
         "install",
         "__init__",
@@ -46,7 +48,7 @@ RIM = {
     "collector": {"server", "cli"},
     "telemetry": {
         *("broker", "export", "guard", "health", "instruments", "process", "reporter"),
-        *("tasks", "ticker"),
+        *("state", "tasks", "ticker"),
     },
 }
 OUTSIDE = {"asyncio", "http", "random", "signal", "socket", "ssl", "subprocess"}

@@ -135,6 +135,12 @@ class ExportFailed(NamedTuple):
     """The collector did not take an export."""
 
 
+class StateFailed(NamedTuple):
+    """A state file could not be used."""
+
+    reason: str
+
+
 class Overflowed(NamedTuple):
     """An instrument of the user's reached the SDK's limit of attribute sets."""
 
@@ -155,5 +161,6 @@ Fact: TypeAlias = (
     | CanaryLost
     | HookFailed
     | ExportFailed
+    | StateFailed
     | Overflowed
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from telemetry import catalog
 from telemetry.tally import OTHER
 from telemetry.tasks import facts
+from telemetry.tasks.settle import WORKER_DIED, in_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,11 @@ _METRICS: dict[str, Metric] = {
 }
 _NO_SIBLINGS = {"sent", "runtime", "queue_wait"}
 """What is there only once it happened."""
+_REASONED = (
+    *(catalog.CHILD_EXITS, catalog.UNEXPORTED, catalog.BINDS, catalog.OVERFLOW),
+    catalog.STATE_FAILURES,
+)
+"""What a worker reports from its beginning, one series per reason."""
 _STATES: dict[facts.Outcome, str] = {
     "success": "success",
     "failed": "failure",
@@ -71,7 +77,8 @@ class Lifecycle:
     ) -> None:
         """`attributes` are lifted from headers; see `_admit_lifted` for their limit."""
         self._tallies = tallies
-        self._metrics = {name: metric.lifting(attributes) for name, metric in _METRICS.items()}
+        lifting = catalog.lifting(attributes)
+        self._metrics = {name: lifting[metric] for name, metric in _METRICS.items()}
         self._nothing = ("",) * len(attributes)
         self._lifted: set[tuple[str, ...]] = set()
         self._lifted_max = attributes_max
@@ -96,6 +103,7 @@ class Lifecycle:
             facts.CanaryLost: self._canary_lost,
             facts.HookFailed: self._hook_failed,
             facts.ExportFailed: self._export_failed,
+            facts.StateFailed: self._state_failed,
             facts.Overflowed: self._overflowed,
         }
 
@@ -153,13 +161,27 @@ class Lifecycle:
         self._tallies.observe(catalog.RUNTIME, cell, seconds)
 
     def _worker_started(self, fact: facts.WorkerStarted) -> None:
+        self._resume()
         for metric in (catalog.UP, catalog.ACTIVE, catalog.RESERVED, catalog.PROCESSES):
             self._gauges[metric] = self._tallies.cell(metric, fact.hostname)
-        for metric in (catalog.CHILD_EXITS, catalog.UNEXPORTED, catalog.BINDS, catalog.OVERFLOW):
+            self._set(metric, 0)
+        for metric in _REASONED:
             for reason in metric.values:
                 self._tallies.cell(metric, reason)
         self._tallies.cell(catalog.EXPORT_FAILURES)
-        self._move(catalog.UP, 1)
+        self._set(catalog.UP, 1)
+
+    def _resume(self) -> None:
+        """Whatever an earlier process counted here: what it had in hand is lost, limits go on."""
+        readings = self._tallies.readings()
+        for names, number in in_hand(readings).items():
+            cell = self._tallies.cell(self._metrics["lost"], *names, WORKER_DIED)
+            self._tallies.numbers[cell] += number
+        for metric, values, _ in readings:
+            if metric is self._metrics["received"] and any(values[2:]) and OTHER not in values:
+                self._lifted.add(values)
+            elif metric is self._metrics["failed"]:
+                self._exceptions.add(values[-1])
 
     def _pool_measured(self, fact: facts.PoolMeasured) -> None:
         self._set(catalog.PROCESSES, fact.processes)
@@ -208,6 +230,9 @@ class Lifecycle:
 
     def _export_failed(self, _fact: facts.ExportFailed) -> None:
         self._count(catalog.EXPORT_FAILURES)
+
+    def _state_failed(self, fact: facts.StateFailed) -> None:
+        self._count(catalog.STATE_FAILURES, fact.reason)
 
     def _overflowed(self, _fact: facts.Overflowed) -> None:
         self._count(catalog.OVERFLOW, "user_series")

@@ -1,0 +1,1 @@
+"""Cells in a mapped file: a worker's numbers outlive it on the disk of its host."""
