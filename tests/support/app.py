@@ -22,9 +22,11 @@ from opentelemetry import metrics
 from sqlalchemy.engine import make_url
 
 from telemetry import instrument
+from telemetry.state import left
 
 DATABASE = os.environ["LAB_DATABASE"]
 Transport.polling_interval = 0.1
+left.PATIENCE_SECONDS = float(os.environ.get("LAB_PATIENCE_SECONDS", left.PATIENCE_SECONDS))
 
 app = Celery(
     "lab", broker=os.environ.get("LAB_BROKER", f"sqla+{DATABASE}"), backend=f"db+{DATABASE}"

@@ -417,3 +417,31 @@ def test_numbers_stand_where_the_file_says(tmp_path: Path) -> None:
     cell = found["celery.task.received", BUY]
     data = (tmp_path / "celery.one@lab.tally").read_bytes()
     assert struct.unpack_from("=d", data, 8 * cell) == (5,)
+
+
+def test_attributes_of_the_user_s_go_on_too(tmp_path: Path) -> None:
+    """What headers gave to the metrics is found again; other headers are another life."""
+    metrics = catalog.lifting(("tenant_id",))
+
+    def begun(start: int) -> tuple[Mapped, Tallies, Lifecycle]:
+        store = open_store(tmp_path, RESOURCE, start, [].append, metrics.values())
+        assert store is not None
+        tallies = Tallies(store=store)
+        lifecycle = Lifecycle(tallies, ("tenant_id",), 1)
+        lifecycle.apply(WorkerStarted("one@lab"))
+        return store, tallies, lifecycle
+
+    store, _, lifecycle = begun(11)
+    lifecycle.apply(Received(1, *BUY, ("acme",)))
+    lifecycle.apply(Received(2, *BUY, ("acme",)))
+    lifecycle.apply(Finished(1, "success", "", 0.0, None))
+    store._held.close()
+    store, tallies, lifecycle = begun(22)
+    assert store.start_unix_nano == 11
+    lost = tallies.cell(metrics[catalog.LOST], *BUY, "acme", "worker_died")
+    assert tallies.numbers[lost] == 1
+    lifecycle.apply(Received(3, *BUY, ("beta",)))
+    other = tallies.cell(metrics[catalog.RECEIVED], *BUY, "other")
+    assert tallies.numbers[other] == 1, "the limit goes on as well"
+    store._held.close()
+    assert Worker(tmp_path, start=33).mapped.start_unix_nano == 33
