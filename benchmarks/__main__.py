@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import collector_cpu, probe, worker_cpu
+from benchmarks import churn, collector_cpu, probe, worker_cpu
 
 
 def main() -> None:
@@ -19,6 +19,17 @@ def main() -> None:
         print(
             f"| {row.work} | {row.ours:,.0f} {row.unit} | {row.otelcol:,.0f} {row.unit} "
             f"| {row.ratio:.1f} |"
+        )
+    print("\n### Memory of the engine under churn: each instance pushes once, nobody scrapes\n")
+    print(
+        "| instances | resident MiB | streams | remembered | series |\n|---:|---:|---:|---:|---:|"
+    )
+    for step in churn.measure(short=short):
+        resident = step.resident_bytes / 2**20
+        print(
+            f"| {step.instances:,} | {resident:.0f} | {step.streams:,} | {step.remembered:,} "
+            f"| {step.series:,} |",
+            flush=True,
         )
     print("\n### CPU of a worker's main process, per empty task\n")
     print("| pool | observed by | us a task | added |\n|---|---|---:|---:|", flush=True)

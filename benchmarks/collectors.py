@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
-import grpc
 import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONFIG = Path(__file__).parents[1] / "otel-collector.yaml"
-EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 START_SECONDS_MAX = 30
 
 
@@ -30,7 +28,6 @@ class Served:
 
     process: psutil.Process
     otlp_port: int
-    grpc_port: int
     scrape_url: str
 
     def cpu_seconds(self) -> float:
@@ -55,13 +52,6 @@ class Served:
                 )
                 wire.sendall(head.encode() + body)
                 _read_ok(answers)
-
-    def call(self, messages: list[bytes]) -> None:
-        """Push messages one after the other over one gRPC connection. Raises on any refusal."""
-        with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
-            export = channel.unary_unary(EXPORT, None, None)
-            for message in messages:
-                export(message)
 
     def scrape(self) -> bytes:
         """Fetch the exposition, uncompressed."""
@@ -93,10 +83,10 @@ def free_ports(count: int) -> list[int]:
 @contextmanager
 def serving(command: list[str]) -> Iterator[Served]:
     """Run a collector on the repository's YAML for the length of a `with` block."""
-    otlp, rpc, scrape, health, own = free_ports(5)
+    otlp, grpc, scrape, health, own = free_ports(5)
     environment = os.environ | {
         "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{otlp}",
-        "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{rpc}",
+        "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{grpc}",
         "PROMETHEUS_ENDPOINT": f"127.0.0.1:{scrape}",
         "HEALTH_ENDPOINT": f"127.0.0.1:{health}",
         "SELF_METRICS_PORT": str(own),
@@ -109,8 +99,7 @@ def serving(command: list[str]) -> Iterator[Served]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        url = f"http://127.0.0.1:{scrape}/metrics"
-        served = Served(psutil.Process(child.pid), otlp, rpc, url)
+        served = Served(psutil.Process(child.pid), otlp, f"http://127.0.0.1:{scrape}/metrics")
         _wait(served)
         yield served
     finally:

@@ -7,6 +7,7 @@ It has no socket, no thread and no clock: `now` is an argument, seconds of one c
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from collector.binding import Binding, bind, join
 from collector.errors import Code, Reason, Refused, Untranslatable
+from collector.expiry import Expiry
 from collector.ledger.ledger import Ledger
 from collector.outlets.outlet import Feed
 from collector.route import Router
@@ -22,7 +24,7 @@ from collector.wire.points import Wanted
 from collector.wire.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Hashable, Mapping, Sequence
 
     from collector.model import Stream
     from collector.outlets.outlet import Outlet
@@ -73,6 +75,7 @@ class Engine:
             LIVES_PER_STREAM * streams_max, timed=any(outlet.wants_times for outlet in outlets)
         )
         self._expiration_seconds = max(outlet.expiration_seconds for outlet in outlets)
+        self._before = -math.inf
         self._reader = Reader(
             Wanted(
                 exemplars=any(outlet.wants_exemplars for outlet in outlets),
@@ -80,7 +83,8 @@ class Engine:
             )
         )
         self._router = Router(pipeline.rewrite, self._admit, streams_max)
-        feed = Feed(self.ledger, pipeline.receivers, self._router.living)
+        self._expiry = Expiry(self._router, self.ledger, self._leave, self._line, streams_max)
+        feed = Feed(self.ledger, pipeline.receivers, self._router.known)
         self._joints = [Joint(outlet, outlet.join(feed)) for outlet in outlets]
 
     @property
@@ -98,6 +102,14 @@ class Engine:
                 refusals.append(refusal)
         if len(refusals) == len(self._joints):
             raise refusals[0]
+
+    def _leave(self, numbers: Collection[int]) -> None:
+        for outlet, feeder in self._joints:
+            outlet.leave(feeder, numbers)
+
+    def _line(self, number: int) -> Hashable:
+        """Name what a series is part of at each outlet."""
+        return tuple(outlet.line(feeder, number) for outlet, feeder in self._joints)
 
     def accept(self, body: bytes, now: float) -> Outcome:
         """Record an ExportMetricsServiceRequest, decompressed protobuf.
@@ -161,8 +173,26 @@ class Engine:
         return [
             *refused,
             counter("portless_dropped_points", self.dropped, "Points that a rule dropped.", **own),
-            gauge("portless_streams", router.streams, "Streams alive, tenants apart.", **own),
-            gauge("portless_series", router.series, "Series alive, tenants merged.", **own),
+            gauge("portless_streams", router.streams, "Streams that speak, tenants apart.", **own),
+            gauge("portless_series", router.series, "Series shown, tenants merged.", **own),
+            gauge(
+                "portless_remembered_streams",
+                router.dormant,
+                "Streams that are silent and would go on from where they were.",
+                **own,
+            ),
+            counter(
+                "portless_forgotten_streams",
+                self._expiry.streams,
+                "Silent streams forgotten for lack of room; what they counted stays in series.",
+                **own,
+            ),
+            counter(
+                "portless_forgotten_series",
+                self._expiry.series,
+                "Hidden series forgotten with all their streams; they would begin anew.",
+                **own,
+            ),
             gauge("portless_rows", self.rows, "Readings kept in the ledger.", **own),
             gauge("portless_shapes", reader.shapes, "Shapes of metrics remembered.", **own),
             counter(
@@ -178,16 +208,11 @@ class Engine:
 
         Shapes go first, by the same limit: what is left of them touches only rows that live.
         """
-        before = now - self._expiration_seconds
-        self._reader.forget(before)
-        self.ledger.fold(before)
+        self._before = now - self._expiration_seconds
+        self._reader.forget(self._before)
+        self.ledger.fold(self._before)
 
     def forget(self) -> None:
-        """Forget the series that no exporter found to be alive when it last listened."""
+        """Let those sleep who fell silent; hide what no exporter found alive when it listened."""
         living = np.logical_or.reduce([outlet.living(feeder) for outlet, feeder in self._joints])
-        silent = [number for number, _ in self._router.living() if not living[number]]
-        if silent:
-            for outlet, feeder in self._joints:
-                outlet.leave(feeder, silent)
-            self.ledger.drop(silent)
-            self._router.drop(silent)
+        self._expiry.run(self._before, living, pressed=self.pressed)

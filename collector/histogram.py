@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from math import fsum
 from typing import TYPE_CHECKING
 
 from collector.reading import Exponential, HistogramReading
@@ -37,7 +38,7 @@ def merge(parts: Sequence[HistogramReading]) -> HistogramReading:
         shared,
         cumulated,
         sum(part.count for part in parts),
-        sum(part.sum for part in parts),
+        fsum(part.sum for part in parts),  # in whatever order they come
         partial(_together, natives) if len(natives) == len(parts) else None,
     )
 
@@ -81,6 +82,14 @@ def add(parts: Sequence[Exponential]) -> Exponential:
         _added(part.positive for part in common),
         _added(part.negative for part in common),
     )
+
+
+def negated(part: Exponential) -> Exponential:
+    """Make what takes a histogram away where it is added."""
+    positive, negative = (
+        {index: -count for index, count in side.items()} for side in (part.positive, part.negative)
+    )
+    return part._replace(zeros=-part.zeros, positive=positive, negative=negative)
 
 
 def coarser(part: Exponential, scale: int) -> Exponential:
@@ -131,4 +140,4 @@ def _added(many: Iterable[Mapping[int, int]]) -> dict[int, int]:
     for one in many:
         for index, count in one.items():
             total[index] = total.get(index, 0) + count
-    return total
+    return {index: count for index, count in total.items() if count}

@@ -2,7 +2,8 @@
 
 A row belongs to one source and one series, both plain numbers given by the router, and remembers
 when it was last written. Row 0 is the bin: readings that must not count are written there, so that
-a whole column of points is always recorded in one stroke.
+a whole column of points is always recorded in one stroke. A series has a row of its own, without a
+source, for what sources left behind that are forgotten: its share.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from collector.model import Merge
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    Mask = NDArray[np.bool_]
 
 BIN = 0
 """The row that nobody reads."""
 NOBODY = -1
-"""The series of rows that are free, and of the bin."""
+"""The series of rows that are free, and of the bin; the source of shares as well."""
 
 Rows: TypeAlias = "slice | NDArray[np.intp]"
 """Some rows; a slice is of rows that lie one behind the other, each there once, without the bin."""
@@ -45,7 +50,8 @@ class Book:
     def __init__(self) -> None:
         self.sources = np.full(1, NOBODY, np.int64)
         self.starts = np.zeros(1, np.uint64)
-        """When the row's life began, nanoseconds; 0 where there is one row for all lives."""
+        """When the row's life began, nanoseconds; 0 where there is one row for all lives. Of a
+        share the start of the newest life in it."""
         self.series = np.full(1, NOBODY, np.int64)
         self.seen = np.zeros(1, np.float64)
         """The clock's seconds at the last reading."""
@@ -55,7 +61,14 @@ class Book:
         """The time of the newest point, nanoseconds, where somebody wants to know."""
         self._used = 1
         self._free: list[int] = []
+        self._only: dict[int, int] = {}
+        """The rows of sources that have one."""
         self._lives: dict[int, dict[int, int]] = {}
+        """The rows of the other sources, by start."""
+        self._retired: dict[int, int] = {}
+        """By series the row of its share."""
+        self.pooled = 0
+        """The start of the newest life in shares that are now part of another's."""
 
     def keep_times(self) -> None:
         """Note the times of points from now on; only a book that is empty can."""
@@ -68,15 +81,36 @@ class Book:
 
     def find(self, source: int, start: int) -> int | None:
         """Return the row of a source's life, if it has one."""
+        row = self._only.get(source)
+        if row is not None:
+            return row if self.starts[row] == start else None
         lives = self._lives.get(source)
         return None if lives is None else lives.get(start)
 
     def open(self, source: int, start: int, series: int, now: float) -> int:
         """Give a source's life an empty row."""
-        row = self._free.pop() if self._free else self._next()
-        self._lives.setdefault(source, {})[start] = row
+        row = self._take(series, now)
         self.sources[row] = source
         self.starts[row] = start
+        only = self._only.pop(source, None)
+        if only is not None:
+            self._lives[source] = {int(self.starts[only]): only}
+        if source in self._lives:
+            self._lives[source][start] = row
+        else:
+            self._only[source] = row
+        return row
+
+    def retired(self, series: int, now: float) -> int:
+        """Return the row of a series' share, opened if need be."""
+        row = self._retired.get(series)
+        if row is None:
+            row = self._retired[series] = self._take(series, now)
+        return row
+
+    def _take(self, series: int, now: float) -> int:
+        row = self._free.pop() if self._free else self._next()
+        self.sources[row] = NOBODY
         self.series[row] = series
         self.seen[row] = now
         return row
@@ -90,17 +124,26 @@ class Book:
         self._used += 1
         return self._used - 1
 
-    def close(self, row: int) -> None:
-        """Give a row back, empty."""
-        source = int(self.sources[row])
-        lives = self._lives[source]
-        del lives[int(self.starts[row])]
-        if not lives:
-            del self._lives[source]
+    def close(self, rows: Sequence[int]) -> None:
+        """Give rows back, empty."""
+        for row in rows:
+            self._leave(row, int(self.sources[row]))
+        chosen = np.array(rows, np.intp)
         for name in self.columns:
-            getattr(self, name)[row] = 0
-        self.sources[row] = self.series[row] = NOBODY
-        self._free.append(row)
+            getattr(self, name)[chosen] = 0
+        self.sources[chosen] = self.series[chosen] = NOBODY
+        self._free.extend(rows)
+
+    def _leave(self, row: int, source: int) -> None:
+        """Forget whose row it was."""
+        if source == NOBODY:
+            del self._retired[int(self.series[row])]
+        elif self._only.pop(source, None) is None:
+            lives = self._lives[source]
+            del lives[int(self.starts[row])]
+            if len(lives) == 1:
+                del self._lives[source]
+                (self._only[source],) = lives.values()
 
     def touch(self, rows: Rows, now: float) -> None:
         """Note that these rows were spoken for, whatever was said.
@@ -116,24 +159,25 @@ class Book:
 
     def drop(self, series: Collection[int]) -> None:
         """Close every row of these series."""
-        for row in self._rows_of(series):
-            self.close(row)
-
-    def _rows_of(self, series: Collection[int]) -> list[int]:
-        """Return the rows that belong to any of these series."""
         wanted = np.fromiter(series, np.int64, len(series))
-        rows: list[int] = np.flatnonzero(np.isin(self.series[: self._used], wanted)).tolist()
-        return rows
+        self.close(np.flatnonzero(np.isin(self.series[: self._used], wanted)).tolist())
 
-    def spoken(self) -> NDArray[np.intp]:
-        """Return the rows that say something."""
-        return np.flatnonzero((self.series[: self._used] >= 0) & self.present[: self._used])
+    def rows_of(self, sources: Mask) -> list[int]:
+        """Return all rows of the sources in a mask."""
+        rows = self._owned()
+        found: list[int] = rows[sources[self.sources[rows]]].tolist()
+        return found
 
-    def hear(self, last: NDArray[np.float64]) -> None:
-        """Raise `last`, seconds by series, to the latest reading of each series' rows."""
-        used = self.series[: self._used]
-        rows = used >= 0
-        np.maximum.at(last, used[rows], self.seen[: self._used][rows])
+    def retire(self, sources: Mask, merges: Mapping[int, Merge]) -> None:
+        """Close the rows of sources.
+
+        What they counted becomes part of their series' shares; `merges` has those that are no sums.
+        """
+        rows = self.rows_of(sources)
+        for row in rows:
+            if self.present[row]:
+                self._bequeath(row, merges.get(int(self.series[row]), Merge.SUM))
+        self.close(rows)
 
     def newest(self, times: NDArray[np.uint64]) -> None:
         """Raise `times`, nanoseconds by series, to the newest point of each series' rows."""
@@ -142,41 +186,45 @@ class Book:
             rows = used >= 0
             np.maximum.at(times, used[rows], self.told[: self._used][rows])
 
+    def _bequeath(self, row: int, merge: Merge) -> None:
+        """Let a row's numbers go into the share of its series; by default they go nowhere."""
 
-class Scalars(Book):
-    """A book of single numbers: integers and doubles apart, so that integers stay exact."""
+    def heir(self, row: int) -> int:
+        """Return the share that a row goes into, which remembers the newest life in it."""
+        share = self.retired(int(self.series[row]), float(self.seen[row]))
+        self.starts[share] = max(self.starts[share], self.starts[row])
+        if self.told is not None:
+            self.told[share] = max(self.told[share], self.told[row])
+        return share
 
-    columns = (*Book.columns, "ints", "floats")
+    def is_heir(self, series: int) -> bool:
+        """Whether a series has a share."""
+        return series in self._retired
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.ints = np.zeros(1, np.int64)
-        self.floats = np.zeros(1, np.float64)
+    def pool(self, series: int, into: int, merge: Merge) -> None:
+        """Make a series' share part of another's."""
+        row = self._retired.get(series)
+        if row is not None:
+            self.pooled = max(self.pooled, int(self.starts[row]))
+            self.series[row] = into
+            self._bequeath(row, merge)
+            self.series[row] = series
+            self.close([row])
 
-    def contributions(self) -> Contributions:
-        """Return what each row in use adds."""
-        rows = self.spoken()
-        return self.sources[rows], self.series[rows], self.ints[rows], self.floats[rows]
+    def spoken(self) -> NDArray[np.intp]:
+        """Return the rows that say something."""
+        return np.flatnonzero((self.series[: self._used] >= 0) & self.present[: self._used])
 
+    def loud(self, since: float, heard: Mask) -> None:
+        """Mark the sources that spoke at or after `since`."""
+        rows = self._owned()
+        heard[self.sources[rows[self.seen[rows] >= since]]] = True
 
-Contributions = tuple[
-    "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float64]"
-]
-"""Sources, series, integer part and double part, row by row."""
+    def hear(self, of: str, last: NDArray[np.float64]) -> None:
+        """Raise `last`, seconds by sources or by series, to the latest reading of their rows."""
+        numbers = getattr(self, of)[: self._used]
+        rows = np.flatnonzero(numbers >= 0)
+        np.maximum.at(last, numbers[rows], self.seen[rows])
 
-
-def sum_by(
-    groups: NDArray[np.int64], ints: NDArray[np.int64], floats: NDArray[np.float64], size: int
-) -> NDArray[np.float64]:
-    """Add up both parts by group; integers exactly, also where the sum passes 2^63.
-
-    Doubles are added in row order: rounding is monotonic, so growing terms never make a sum fall.
-    """
-    whole = np.zeros(size, np.int64)
-    np.add.at(whole, groups, ints)
-    sums: NDArray[np.float64] = whole.astype(np.float64)
-    rough = np.bincount(groups, weights=ints, minlength=size)
-    for group in np.flatnonzero(np.abs(rough) > 2.0**62):
-        sums[group] = float(sum(ints[groups == group].tolist()))
-    sums += np.bincount(groups, weights=floats, minlength=size)
-    return sums
+    def _owned(self) -> NDArray[np.intp]:
+        return np.flatnonzero(self.sources[: self._used] >= 0)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from collector.ledger.book import BIN, Scalars
+from collector.ledger.book import BIN
+from collector.ledger.scalars import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,10 +54,11 @@ class Intervals:
         order.append(interval)
         return True
 
-    def drop(self, row: int) -> None:
-        """Forget all about a row."""
-        self._seen.pop(row, None)
-        self._forgotten.pop(row, None)
+    def drop(self, rows: Sequence[int]) -> None:
+        """Forget all about rows."""
+        for row in rows:
+            self._seen.pop(row, None)
+            self._forgotten.pop(row, None)
 
     def choose(self, rows: Sequence[int], starts: Sequence[int], times: Sequence[int]) -> Chosen:
         """Return the indices of new increments, and how many were too late."""
@@ -75,8 +77,8 @@ class Intervals:
 Chosen = tuple[list[int], int]
 
 
-class Deltas(Scalars):
-    """One row per source: the sum of its increments."""
+class Deltas(Counts):
+    """One row per source: the sum of its increments, of integers and of doubles."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,7 +108,7 @@ class Deltas(Scalars):
         self.floats[huge] += self.ints[huge]
         self.ints[huge] = 0
 
-    def close(self, row: int) -> None:
-        """Give a row back, and what was remembered of it."""
-        super().close(row)
-        self._intervals.drop(row)
+    def close(self, rows: Sequence[int]) -> None:
+        """Give rows back, and what was remembered of them."""
+        super().close(rows)
+        self._intervals.drop(rows)

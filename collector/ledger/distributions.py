@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from collector.ledger.book import BIN, Book, Rows, some_of
+from collector.ledger.book import BIN, Rows, some_of
 from collector.ledger.deltas import Intervals
+from collector.ledger.exact import Exact, sum_doubles_by
 from collector.ledger.lives import Lives
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from collector.reading import Reading
@@ -53,17 +56,16 @@ class Groups(NamedTuple):
         ]
 
 
-class Distributions(Lives):
+class Distributions(Exact, Lives):
     """One row per source and life; `base` is what the row took over from lives that are closed."""
 
-    columns = (*Book.columns, "counts", "sums", "base_counts", "base_sums", "times")
+    columns = (*Exact.columns, "counts", "sums", "base_counts", "times")
 
     def __init__(self) -> None:
         super().__init__()
         self.counts = np.zeros(1, np.int64)
         self.sums = np.zeros(1, np.float64)
         self.base_counts = np.zeros(1, np.int64)
-        self.base_sums = np.zeros(1, np.float64)
         self.times = np.zeros(1, np.uint64)
         """Time of the newest reading, nanoseconds; kept where the start is unknown."""
         self._intervals = Intervals()
@@ -91,6 +93,8 @@ class Distributions(Lives):
                 if counts[index] >= self.counts[row]:
                     self._stand(rows[index : index + 1], reading, slice(index, index + 1))
         self.present[rows] = True
+        if self.returned:
+            self.begin(rows)
 
     def record_unknown(self, rows: NDArray[np.intp], reading: Reading) -> None:
         """Take cumulative readings of sources that do not tell their start; see `Totals`."""
@@ -105,6 +109,8 @@ class Distributions(Lives):
             self._stand(rows[index : index + 1], reading, slice(index, index + 1))
             self.times[row] = time
             self.present[row] = True
+        if self.returned:
+            self.begin(rows)
 
     def record_deltas(self, rows: NDArray[np.intp], reading: Reading) -> int:
         """Add increments; return how many were refused as too late."""
@@ -117,6 +123,8 @@ class Distributions(Lives):
         np.add.at(self.sums, added, reading.values[chosen])
         self._add(added, reading, chosen)
         self.present[added] = True
+        if self.returned:  # increments count, whenever their source was last heard
+            self.returned.difference_update(added.tolist())
         return late
 
     def _stand(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
@@ -127,17 +135,23 @@ class Distributions(Lives):
     def carry(self, old: int, new: int) -> None:
         """Make the life in row `old` part of the base of row `new`, and start `old` at 0."""
         self.base_counts[new] += self.counts[old]
-        self.base_sums[new] += self.sums[old]
+        self.gain_double(new, float(self.sums[old]))
         self.counts[old] = 0
         self.sums[old] = 0
         if old != new:
             self.base_counts[new] += self.base_counts[old]
-            self.base_sums[new] += self.base_sums[old]
+            for piece in self.base(old):
+                self.gain_double(new, piece)
 
-    def close(self, row: int) -> None:
-        """Give a row back, and what was remembered of it."""
-        super().close(row)
-        self._intervals.drop(row)
+    def discount(self, row: int) -> None:
+        """Let a row count from its present reading on."""
+        self.base_counts[row] -= self.counts[row]
+        self.gain_double(row, -float(self.sums[row]))
+
+    def close(self, rows: Sequence[int]) -> None:
+        """Give rows back, and what was remembered of them."""
+        super().close(rows)
+        self._intervals.drop(rows)
 
     def groups(self) -> Groups:
         """Group the rows that say something; made anew only where that has changed."""
@@ -153,8 +167,13 @@ class Distributions(Lives):
         """Add up counts and sums by series, in the order of the groups."""
         groups = self.groups()
         rows = groups.rows
-        weights = self.sums[rows] + self.base_sums[rows]
-        sums = np.bincount(groups.places, weights, len(groups.series)).astype(np.float64)
+        where, pieces = self.based(rows)
+        places = np.searchsorted(groups.series, self.series[where])
+        sums = sum_doubles_by(
+            np.concatenate([groups.places, places]),
+            np.concatenate([self.sums[rows], pieces]),
+            len(groups.series),
+        )
         return groups.add(self.counts) + groups.add(self.base_counts), sums
 
 

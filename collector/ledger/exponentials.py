@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from collector.histogram import add, exponential
+from collector.histogram import add, exponential, negated
 from collector.ledger.book import BIN, Rows, each_of
 from collector.ledger.distributions import Chosen, Distributions
 from collector.reading import HistogramReading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from collector.ledger.book import Mask
     from collector.reading import Exponential, Grid, Reading
 
 
@@ -63,18 +64,26 @@ class Exponentials(Distributions):
             parts.append(self._added.pop(old))
         self._gain(new, parts)
 
-    def close(self, row: int) -> None:
-        """Give a row back, and what was remembered of it."""
-        super().close(row)
-        self._told.pop(row, None)
-        self._added.pop(row, None)
+    def discount(self, row: int) -> None:
+        """Let a row count from its present reading on."""
+        super().discount(row)
+        if row in self._told:
+            self._gain(row, [negated(exponential(*self._told[row]))])
 
-    def by_series(self) -> Iterator[tuple[int, HistogramReading]]:
-        """Yield each series with its count and sum, and its buckets if they are asked for."""
+    def close(self, rows: Sequence[int]) -> None:
+        """Give rows back, and what was remembered of them."""
+        super().close(rows)
+        for row in rows:
+            self._told.pop(row, None)
+            self._added.pop(row, None)
+
+    def by_series(self, shown: Mask) -> Iterator[tuple[int, HistogramReading]]:
+        """Yield each series shown with its count and sum, and its buckets if they are asked for."""
         fed = self.groups().fed()
         counts, sums = self.totals()
         for (number, own), count, total in zip(fed, counts.tolist(), sums.tolist()):
-            yield number, HistogramReading((), [], count, total, partial(self._sum, own))
+            if shown[number]:
+                yield number, HistogramReading((), [], count, total, partial(self._sum, own))
 
     def _sum(self, rows: list[int]) -> Exponential:
         told = [exponential(*self._told[row]) for row in rows if row in self._told]

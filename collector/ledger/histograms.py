@@ -44,6 +44,11 @@ class Histograms(Distributions):
         if old != new:
             self.base_buckets[new] += self.base_buckets[old]
 
+    def discount(self, row: int) -> None:
+        """Let a row count from its present reading on."""
+        super().discount(row)
+        self.base_buckets[row] -= self.buckets[row]
+
     def table(self) -> HistogramTable:
         """Add up what this book's rows tell; its lines are series here."""
         groups = self.groups()

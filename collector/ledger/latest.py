@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from collector.ledger.book import Rows, Scalars, some_of
+from collector.ledger.book import Rows, some_of
+from collector.ledger.scalars import Scalars
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,9 +1,10 @@
 """The ledger: all books together.
 
-    value(series) = sum over its sources of (sum over lives of the last reading) + what was carried
+    value(series) = sum over its sources of (sum over lives of the last reading) + retired
 
-What series add up to is read in `readout.py`. Sources and series are numbers here; no attribute,
-name or clock comes in, only the `now` that it is told.
+`retired` is what sources left behind that are forgotten, the series' share. What series add up to
+is read in `readout.py`. Sources and series are numbers here; no attribute, name or clock comes in,
+only the `now` that it is told.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from collector.ledger.summaries import Summaries
 from collector.ledger.totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from collector.ledger.book import Book, Contributions, Scalars
+    from collector.ledger.book import Book, Mask
     from collector.ledger.distributions import Distributions
+    from collector.ledger.scalars import Contributions, Scalars
+    from collector.model import Merge
     from collector.reading import HistogramTable
 
 
@@ -38,7 +41,9 @@ class Ledger:
         self._rows_max = rows_max
         self._timed = timed
         self.freed = 0
-        """How often rows were given back; who was refused may ask again when it has changed."""
+        """How often room was made; who was refused may ask again when it has changed."""
+        self.dormant = 0
+        """Sources that are silent and remembered; their rows do not count against the limit."""
         self.totals = Totals()
         self.latest = Latest()
         self.deltas = Deltas()
@@ -78,10 +83,10 @@ class Ledger:
     @property
     def full(self) -> bool:
         """Whether no more rows may be opened."""
-        return self.rows >= self._rows_max
+        return self.rows - self.dormant >= self._rows_max
 
     def contributions(self) -> Contributions:
-        """Return what each row of counters and gauges adds to its series."""
+        """Return what rows of counters and gauges add to their series."""
         parts = [book.contributions() for book in self._scalars()]
         sources, series, ints, floats = (np.concatenate(column) for column in zip(*parts))
         return sources, series, ints, floats
@@ -92,9 +97,16 @@ class Ledger:
 
     def heard(self, size: int) -> NDArray[np.float64]:
         """Return when each series numbered below `size` was last spoken for; -inf for never."""
+        return self._heard("series", size)
+
+    def sources_heard(self, size: int) -> NDArray[np.float64]:
+        """Return when each source numbered below `size` last spoke; -inf for never."""
+        return self._heard("sources", size)
+
+    def _heard(self, of: str, size: int) -> NDArray[np.float64]:
         last = np.full(size, -np.inf)
         for book in self._books():
-            book.hear(last)
+            book.hear(of, last)
         return last
 
     def told(self, size: int) -> NDArray[np.uint64]:
@@ -104,9 +116,29 @@ class Ledger:
             book.newest(newest)
         return newest
 
+    def loud(self, since: float, size: int) -> Mask:
+        """Return which of the sources numbered below `size` spoke at or after `since`."""
+        heard = np.zeros(size, np.bool_)
+        for book in self._books():
+            book.loud(since, heard)
+        return heard
+
+    def retire(self, sources: Mask, merges: Mapping[int, Merge]) -> None:
+        """Forget sources; what they counted becomes part of their series' shares."""
+        for book in self._books():
+            book.retire(sources, merges)
+
+    def is_heir(self, series: int) -> bool:
+        """Whether a series has a share."""
+        return any(book.is_heir(series) for book in self._books())
+
+    def pool(self, series: int, into: int, merge: Merge) -> None:
+        """Make a series' share part of another's."""
+        for book in self._books():
+            book.pool(series, into, merge)
+
     def drop(self, series: Collection[int]) -> None:
         """Forget series and all that belongs to them."""
-        self.freed += 1
         for book in self._books():
             book.drop(series)
         self.exemplars.drop(series)

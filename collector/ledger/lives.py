@@ -2,11 +2,22 @@
 
 An old life can speak up late (a request was under way), so it keeps its row while it may. Once it
 has been silent for long, and a newer life speaks, its share is carried over and the row is free.
+
+A life that comes back after it was forgotten would be counted twice: it is in its series' share.
+Which lives these are nobody knows any more, but when the newest of them began. So a life that has
+no row and began no later counts from its first reading on.
 """
 
 from __future__ import annotations
 
-from collector.ledger.book import Book
+from typing import TYPE_CHECKING
+
+from collector.ledger.book import Book, Rows, each_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collector.model import Merge
 
 
 class Lives(Book):
@@ -14,8 +25,9 @@ class Lives(Book):
 
     def __init__(self) -> None:
         super().__init__()
-        self._restarted: set[int] = set()
         self._closed: dict[int, int] = {}
+        self.returned: set[int] = set()
+        """Rows that count from their first reading on, which has not come yet."""
 
     def is_closed(self, source: int, start: int) -> bool:
         """Whether a life that has no row had one, or began before one that had."""
@@ -24,9 +36,21 @@ class Lives(Book):
     def open(self, source: int, start: int, series: int, now: float) -> int:
         """Give a source's life an empty row."""
         row = super().open(source, start, series, now)
-        if len(self._lives[source]) > 1:
-            self._restarted.add(source)
+        share = self._retired.get(series)
+        newest = self.pooled if share is None else max(self.pooled, int(self.starts[share]))
+        if (share is not None or self.pooled) and start <= newest:
+            self.returned.add(row)
         return row
+
+    def begin(self, rows: Rows) -> None:
+        """Let those of these rows that returned count from here on."""
+        for row in self.returned.intersection(each_of(rows)):
+            self.returned.discard(row)
+            self.discount(row)
+
+    def discount(self, row: int) -> None:
+        """Let a row count from its present reading on."""
+        raise NotImplementedError
 
     def carry(self, old: int, new: int) -> None:
         """Make the life in row `old` part of the base of row `new`, and start `old` at 0."""
@@ -34,23 +58,29 @@ class Lives(Book):
 
     def fold(self, before: float) -> int:
         """Close the lives, all but each source's newest, silent since `before`; return how many."""
-        closed = 0
-        for source in list(self._restarted):
-            lives = self._lives.get(source, {})
-            newest = max(lives, default=0)
-            for start, row in list(lives.items()):
+        closed: list[int] = []
+        for source, lives in self._lives.items():
+            newest = max(lives)
+            for start, row in lives.items():
                 if start != newest and self.seen[row] < before:
                     self.carry(row, lives[newest])
+                    self.present[lives[newest]] |= self.present[row]
                     self._closed[source] = max(start, self._closed.get(source, 0))
-                    self.close(row)
-                    closed += 1
-            if len(lives) < 2:
-                self._restarted.discard(source)
-        return closed
+                    closed.append(row)
+        self.close(closed)
+        return len(closed)
 
-    def close(self, row: int) -> None:
-        """Give a row back; with a source's last one, what was remembered of its lives."""
-        source = int(self.sources[row])
-        super().close(row)
-        if source not in self._lives:
-            self._closed.pop(source, None)
+    def _bequeath(self, row: int, merge: Merge) -> None:  # noqa: ARG002
+        """Let a life go into the share of its series."""
+        share = self.heir(row)
+        self.carry(row, share)
+        self.present[share] = True
+
+    def close(self, rows: Sequence[int]) -> None:
+        """Give rows back; with a source's last one, what was remembered of its lives."""
+        sources = {int(self.sources[row]) for row in rows}
+        super().close(rows)
+        self.returned.difference_update(rows)
+        for source in sources:
+            if source not in self._only and source not in self._lives:
+                self._closed.pop(source, None)

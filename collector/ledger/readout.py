@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from collector.histogram import merge
-from collector.ledger.book import sum_by
+from collector.ledger.exact import sum_by
 from collector.model import Merge
 from collector.reading import Readings, SummaryReading
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from collector.ledger.book import Contributions
+    from collector.ledger.book import Mask
     from collector.ledger.ledger import Ledger
+    from collector.ledger.scalars import Contributions
     from collector.reading import Exemplar, HistogramReading, HistogramTable
 
 MILLISECOND = np.uint64(1_000_000)
@@ -40,6 +41,12 @@ class Share(NamedTuple):
     ledger: Ledger
     lines: NDArray[np.int64]
     """Of each series the line that it is part of, or NOWHERE."""
+
+    @property
+    def shown(self) -> Mask:
+        """Which series are part of a line."""
+        shown: Mask = self.lines != NOWHERE
+        return shown
 
 
 def read(
@@ -105,7 +112,7 @@ def _histograms(
     ]
     parts: dict[int, list[HistogramReading]] = defaultdict(list)
     for share in shares:
-        for series, reading in share.ledger.exponentials.by_series():
+        for series, reading in share.ledger.exponentials.by_series(share.shown):
             parts[int(share.lines[series])].append(reading)
     alone = _alone(tables, list(parts))
     for table in tables:
@@ -129,7 +136,7 @@ def _summaries(shares: Sequence[Share]) -> dict[int, SummaryReading]:
     """Read summaries; where several series are one line no quantile is true."""
     found: dict[int, SummaryReading] = {}
     for share in shares:
-        for series, reading in share.ledger.summaries.by_series():
+        for series, reading in share.ledger.summaries.by_series(share.shown):
             line = int(share.lines[series])
             if line in found:
                 count, sum_ = found[line].count + reading.count, found[line].sum + reading.sum

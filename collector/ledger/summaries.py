@@ -13,12 +13,18 @@ from collector.ledger.distributions import Chosen, Distributions
 from collector.reading import SummaryReading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from collector.ledger.book import Mask
     from collector.reading import Reading
+
+
+Quantiles = tuple[tuple[float, ...], list[float]]
+"""Quantiles, and their values."""
+UNTOLD: Quantiles = ((), [])
 
 
 class Summaries(Distributions):
@@ -26,15 +32,15 @@ class Summaries(Distributions):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[int, tuple[tuple[float, ...], NDArray[np.float64]]] = {}
-        """The quantiles of each row, and their values."""
+        self._told: dict[int, Quantiles] = {}
+        """By row."""
 
     def _put(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
         if reading.quantiles is None:
             raise TypeError("a reading without quantiles is no summary")
-        for row, values in zip(each_of(rows), reading.quantiles[chosen]):
+        for row, values in zip(each_of(rows), reading.quantiles[chosen].tolist()):
             if row != BIN:
-                self._told[row] = reading.bounds, values.copy()
+                self._told[row] = reading.bounds, values
 
     def _add(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:  # noqa: ARG002
         raise TypeError("quantiles cannot be added")
@@ -44,19 +50,21 @@ class Summaries(Distributions):
         super().carry(old, new)
         self._told.pop(old, None)
 
-    def close(self, row: int) -> None:
-        """Give a row back, and what was remembered of it."""
-        super().close(row)
-        self._told.pop(row, None)
+    def close(self, rows: Sequence[int]) -> None:
+        """Give rows back, and what was remembered of them."""
+        super().close(rows)
+        for row in rows:
+            self._told.pop(row, None)
 
-    def by_series(self) -> Iterator[tuple[int, SummaryReading]]:
-        """Yield what each series reads."""
+    def by_series(self, shown: Mask) -> Iterator[tuple[int, SummaryReading]]:
+        """Yield what each series that is shown reads."""
         fed = self.groups().fed()
         counts, sums = self.totals()
         for (number, own), count, total in zip(fed, counts.tolist(), sums.tolist()):
+            if not shown[number]:
+                continue
             quantiles: list[tuple[float, float]] = []
             if len({int(self.sources[row]) for row in own}) == 1:
                 newest = max(own, key=lambda row: int(self.starts[row]))
-                at, values = self._told[newest]
-                quantiles = list(zip(at, values.tolist()))
+                quantiles = list(zip(*self._told.get(newest, UNTOLD)))
             yield number, SummaryReading(quantiles, count, total)

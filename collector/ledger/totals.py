@@ -10,31 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from collector.ledger.book import BIN, Contributions, Rows, Scalars
+from collector.ledger.book import BIN, Rows
 from collector.ledger.lives import Lives
+from collector.ledger.scalars import Counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-INT_MAX = 2**62
-"""Beyond, a base goes on as a double: the exposition has no integers of that size either."""
 
-
-class Totals(Scalars, Lives):
-    """One row per source and life; `base` is what the row took over from lives that are closed.
+class Totals(Counts, Lives):
+    """One row per source and life.
 
     A life that is told in integers first and in doubles later counts once: its value is the larger
     of the two, as both only grow from 0.
     """
 
-    columns = (*Scalars.columns, "times", "base_ints", "base_floats")
+    columns = (*Counts.columns, "times")
 
     def __init__(self) -> None:
         super().__init__()
         self.times = np.zeros(1, np.uint64)
         """Time of the newest reading, nanoseconds; kept where the start is unknown."""
-        self.base_ints = np.zeros(1, np.int64)
-        self.base_floats = np.zeros(1, np.float64)
 
     def record(self, rows: Rows, values: NDArray[Any], *, unique: bool) -> None:
         """Take readings of lives whose start is known; `unique` says that no row is there twice."""
@@ -44,6 +40,8 @@ class Totals(Scalars, Lives):
         else:
             np.maximum.at(column, rows, values)
         self.present[rows] = True
+        if self.returned:
+            self.begin(rows)
 
     def record_unknown(
         self, rows: NDArray[np.intp], values: NDArray[Any], times: NDArray[np.uint64]
@@ -59,27 +57,16 @@ class Totals(Scalars, Lives):
             column[row] = value
             self.times[row] = time
             self.present[row] = True
+        if self.returned:
+            self.begin(rows)
 
-    def carry(self, old: int, new: int) -> None:
-        """Make the life in row `old` part of the base of row `new`, and start `old` at 0."""
-        whole = int(self.base_ints[new])
-        if self.floats[old] > self.ints[old]:
-            self.base_floats[new] += self.floats[old]
-        else:
-            whole += int(self.ints[old])
-        self.ints[old] = self.floats[old] = 0
-        if old != new:
-            whole += int(self.base_ints[old])
-            self.base_floats[new] += self.base_floats[old]
-        if whole > INT_MAX:
-            self.base_floats[new] += float(whole)
-            whole = 0
-        self.base_ints[new] = whole
-
-    def contributions(self) -> Contributions:
-        """Return what each row in use adds: its life's reading and its base."""
-        sources, series, ints, floats = super().contributions()
-        rows = self.spoken()
+    def counted(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return what rows count without their bases: of both forms the larger."""
+        ints, floats = super().counted(rows)
         doubles = floats > ints
-        whole = np.where(doubles, 0, ints) + self.base_ints[rows]
-        return sources, series, whole, np.where(doubles, floats, 0.0) + self.base_floats[rows]
+        return np.where(doubles, 0, ints), np.where(doubles, floats, 0.0)
+
+    def discount(self, row: int) -> None:
+        """Let a row count from its present reading on."""
+        ints, floats = self.counted(np.array([row]))
+        self.gain(row, -int(ints[0]), -float(floats[0]))

@@ -8,7 +8,6 @@ who shows it. How a line looks is known to the exporter's page alone, and number
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -55,7 +54,8 @@ class Lines(Generic[Line]):
     """The lines of one exporter, and the ledgers whose series they are made of.
 
     `translate` makes the line of a series and may raise Untranslatable. A line of which nobody
-    spoke for `expiration_seconds` is not shown, and its series may be forgotten.
+    spoke for `expiration_seconds` leaves the page and is kept: when one of its series is spoken for
+    again, it comes back with all of them.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class Lines(Generic[Line]):
         self._fed: Counter[tuple[int, int]] = Counter()
         """Where there are several ledgers: how many series of each are in each line."""
         self._alive = np.zeros(1, np.bool_)
-        self._silent: set[int] = set()
-        """Lines that were silent when it was last looked, and whose series others still show."""
+        self._on_page = np.zeros(64, np.bool_)
+        """By line."""
         self.size = 0
         """Lines are numbered below this."""
 
     def __len__(self) -> int:
-        return len(self._of)
+        return int(np.count_nonzero(self._on_page))
 
     def join(self, feed: Feed) -> int:
         """See `Outlet`, as for all that follows."""
@@ -99,6 +99,9 @@ class Lines(Generic[Line]):
         """Show a series of a ledger from now on; raises Untranslatable where it cannot be."""
         lines = self._lines(feeder, series)
         try:
+            if lines[series] != NOWHERE:
+                self._show(int(lines[series]))
+                return
             number = self._number(feeder, stream)
         except Untranslatable as refusal:
             self.refused[refusal.reason] += 1
@@ -126,7 +129,19 @@ class Lines(Generic[Line]):
             return self._new(line)
         if any(self._fed[rival, number] for rival in self._rivals(feeder)):
             raise Untranslatable(Reason.DUPLICATE_SERIES)
+        self._show(number)
         return number
+
+    def _show(self, number: int) -> None:
+        """Put a line on the page; raises Untranslatable if there is no place for it any more."""
+        if not self._on_page[number]:
+            self._page.add(number, self._of[number])
+            self._on_page[number] = True
+
+    def _hide(self, number: int) -> None:
+        if self._on_page[number]:
+            self._page.remove(number)
+            self._on_page[number] = False
 
     def _new(self, line: Line) -> int:
         number = self._free.pop() if self._free else self.size
@@ -137,12 +152,15 @@ class Lines(Generic[Line]):
                 self._free.append(number)
             raise
         self.size = max(self.size, number + 1)
+        if number == len(self._on_page):
+            self._on_page = np.concatenate([self._on_page, np.zeros_like(self._on_page)])
+        self._on_page[number] = True
         self._numbers[line] = number
         self._of[number] = line
         return number
 
     def leave(self, feeder: int, series: Collection[int]) -> None:
-        """Show these series no more; a line goes with the last of its series."""
+        """Forget these series; a line goes with the last of its series."""
         lines = self._shares[feeder].lines
         for one in series:
             number = int(lines[one])
@@ -155,20 +173,30 @@ class Lines(Generic[Line]):
             if not self._series[number]:
                 del self._series[number]
                 self._merges.pop(number, None)
-                self._silent.discard(number)
-                self._page.remove(number)
+                self._hide(number)
                 del self._numbers[self._of.pop(number)]
                 self._free.append(number)
 
     def hear(self, now: float) -> None:
-        """Look which lines were spoken for of late; the others are not shown."""
+        """Look which lines were spoken for of late; the others leave the page."""
         heard = np.full(self.size + 1, -np.inf)  # at the end, what is shown nowhere
         for ledger, lines in self._shares:
             np.maximum.at(heard, lines, ledger.heard(len(lines)))
         alive = heard >= now - self.expiration_seconds
         alive[NOWHERE] = False
         self._alive = alive
-        self._silent = set(np.flatnonzero(~alive[: self.size]).tolist()) & self._of.keys()
+        on_page = self._on_page[: self.size]
+        for number in np.flatnonzero(on_page & ~alive[: self.size]).tolist():
+            self._hide(number)
+        for number in np.flatnonzero(alive[: self.size] & ~on_page).tolist():
+            try:
+                self._show(number)
+            except Untranslatable as refusal:  # its place was taken
+                self.refused[refusal.reason] += 1
+
+    def line(self, feeder: int, series: int) -> int:
+        """Return the number of the line that a series is part of, or NOWHERE."""
+        return int(self._shares[feeder].lines[series])
 
     def living(self, feeder: int) -> NDArray[np.bool_]:
         """Return which series of a ledger were, when it was last looked, in a line that lives."""
@@ -191,7 +219,9 @@ class Lines(Generic[Line]):
 
     def read(self, *, times: bool = False) -> Readings:
         """Read every line, with the time of its newest point if that is asked for."""
-        readings = read(self._shares, self.size, self._merges, times=times)
-        if self._silent:
-            readings = replace(readings, absent=readings.absent | self._silent)
-        return readings
+        on_page = np.append(self._on_page[: self.size], [False])  # at the end, NOWHERE
+        shown = [
+            Share(ledger, np.where(on_page[lines], lines, NOWHERE))
+            for ledger, lines in self._shares
+        ]
+        return read(shown, self.size, self._merges, times=times)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Hashable, Iterable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -21,8 +21,8 @@ class Feed(NamedTuple):
     ledger: Ledger
     told_by: Collection[object]
     """Its receivers."""
-    living: Callable[[], Iterable[tuple[int, Stream]]]
-    """Tells of every series that is alive."""
+    known: Callable[[], Iterable[tuple[int, Stream]]]
+    """Tells of every series, those last that are silent and remembered."""
 
 
 class Outlet(Protocol):
@@ -48,10 +48,13 @@ class Outlet(Protocol):
         """
 
     def admit(self, feeder: int, series: int, stream: Stream) -> None:
-        """Show a series of a ledger from now on; raises Untranslatable where it cannot be."""
+        """Show a series from now on, or again; raises Untranslatable where it cannot be."""
+
+    def line(self, feeder: int, series: int) -> Hashable:
+        """Name what a series is shown as: alike for two that are one line."""
 
     def leave(self, feeder: int, series: Collection[int]) -> None:
-        """Show these series no more."""
+        """Forget these series."""
 
     def hear(self, now: float) -> None:
         """Look which series were spoken for of late; the others are not shown."""

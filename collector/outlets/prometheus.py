@@ -66,8 +66,12 @@ class PrometheusOutlet:
                 with suppress(Untranslatable):  # the view has counted it
                     view.admit(feeder, series, stream)
 
+    def line(self, feeder: int, series: int) -> tuple[int, ...]:
+        """Name what a series is shown as, under every escaping."""
+        return tuple(view.line(feeder, series) for view in self._views.values())
+
     def leave(self, feeder: int, series: Collection[int]) -> None:
-        """Show these series no more."""
+        """Forget these series."""
         for view in self._views.values():
             view.leave(feeder, series)
 
@@ -98,7 +102,7 @@ class PrometheusOutlet:
             view = _View(self.settings, escaping)
             for feed in self._feeds:
                 feeder = view.join(feed)
-                for series, stream in feed.living():
+                for series, stream in feed.known():
                     with suppress(Untranslatable):
                         view.admit(feeder, series, stream)
             self._views[escaping] = view

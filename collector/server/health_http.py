@@ -10,7 +10,8 @@ import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from collector.server.messages import NOT_FOUND, PLAIN, Response, plainly
+from collector.errors import HTTP_STATUS
+from collector.server.messages import NOT_FOUND, PLAIN, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,7 @@ class HealthHttp:
 
     def refuse(self, request: Request, refusal: Refused) -> Response:  # noqa: ARG002 - all alike
         """Say why a body was not read."""
-        return plainly(refusal)
+        return Response(HTTP_STATUS[refusal.code], PLAIN, refusal.message.encode())
 
     def _report(self) -> bytes:
         since = self.available_since
