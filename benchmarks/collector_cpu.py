@@ -1,6 +1,6 @@
 """CPU of the whole collector process per point and per scraped line: the embedded one and otelcol.
 
-Both get the same bytes over OTLP/HTTP on one connection, in turns, so that whatever else the
+Both get the same bytes over OTLP on one connection, in turns, so that whatever else the
 machine does meets both. A turn's cost is the process's CPU time; of each the middle one counts.
 """
 
@@ -31,6 +31,7 @@ class Work(NamedTuple):
     """Per turn, full length."""
     make: Callable[[str, int, int], bytes]
     encoding: str = ""
+    over_grpc: bool = False
 
 
 WORKS = (
@@ -38,6 +39,7 @@ WORKS = (
     Work("counters, 600 points, gzip", 600, 800, counters, "gzip"),
     Work("histograms of 15 buckets, 200 points a request", 200, 1000, histograms),
     Work("counters, 30 points a request", 30, 4000, counters),
+    Work("counters, 600 points a request over gRPC", 600, 800, counters, over_grpc=True),
 )
 
 
@@ -69,7 +71,10 @@ def _traffic(work: Work, requests: int) -> Row:
             bodies = _bodies(work, turn, requests)
             for which, served in enumerate((mine, theirs)):
                 before = served.cpu_seconds()
-                served.post(bodies, work.encoding)
+                if work.over_grpc:
+                    served.call(bodies)
+                else:
+                    served.post(bodies, work.encoding)
                 spent = served.cpu_seconds() - before
                 if turn:  # the first turn warms both up
                     costs[which].append(spent / (requests * work.points) * 1e9)

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
+import grpc
 import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONFIG = Path(__file__).parents[1] / "otel-collector.yaml"
+EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 START_SECONDS_MAX = 30
 
 
@@ -28,6 +30,7 @@ class Served:
 
     process: psutil.Process
     otlp_port: int
+    grpc_port: int
     scrape_url: str
 
     def cpu_seconds(self) -> float:
@@ -52,6 +55,13 @@ class Served:
                 )
                 wire.sendall(head.encode() + body)
                 _read_ok(answers)
+
+    def call(self, messages: list[bytes]) -> None:
+        """Push messages one after the other over one gRPC connection. Raises on any refusal."""
+        with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
+            export = channel.unary_unary(EXPORT, None, None)
+            for message in messages:
+                export(message)
 
     def scrape(self) -> bytes:
         """Fetch the exposition, uncompressed."""
@@ -83,10 +93,10 @@ def free_ports(count: int) -> list[int]:
 @contextmanager
 def serving(command: list[str]) -> Iterator[Served]:
     """Run a collector on the repository's YAML for the length of a `with` block."""
-    otlp, grpc, scrape, health, own = free_ports(5)
+    otlp, rpc, scrape, health, own = free_ports(5)
     environment = os.environ | {
         "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{otlp}",
-        "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{grpc}",
+        "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{rpc}",
         "PROMETHEUS_ENDPOINT": f"127.0.0.1:{scrape}",
         "HEALTH_ENDPOINT": f"127.0.0.1:{health}",
         "SELF_METRICS_PORT": str(own),
@@ -99,7 +109,8 @@ def serving(command: list[str]) -> Iterator[Served]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        served = Served(psutil.Process(child.pid), otlp, f"http://127.0.0.1:{scrape}/metrics")
+        url = f"http://127.0.0.1:{scrape}/metrics"
+        served = Served(psutil.Process(child.pid), otlp, rpc, url)
         _wait(served)
         yield served
     finally:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collector.fields.component_id import ComponentId
     from collector.intake import Intake
     from collector.plan import Plan
+    from collector.server.door import Allowed
 
 LOG_LEVELS = {
     "debug": logging.DEBUG,
@@ -82,7 +83,29 @@ def main() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="When ready, write the address of every server to this file, as a JSON object.",
 )
-def run(config: Path, max_streams: int, ports_file: Path | None) -> None:
+@click.option(
+    "--allow-from",
+    multiple=True,
+    metavar="[SERVER=]NETWORK",
+    help="Let clients in from this network only, 10.0.0.0/8 or fd00::/8; several times for several "
+    "networks. With SERVER= it holds for that server alone.",
+)
+@click.option(
+    "--allow-open",
+    is_flag=False,
+    flag_value="",
+    multiple=True,
+    metavar="[=SERVER]",
+    help="Let servers listen to other machines though they ask nobody who is there: all of them, "
+    "or only SERVER, such as health_check.",
+)
+def run(
+    config: Path,
+    max_streams: int,
+    ports_file: Path | None,
+    allow_from: Sequence[str],
+    allow_open: Sequence[str],
+) -> None:
     """Run the collector until SIGTERM or SIGINT."""
     plan = _plan(config)
     from collector.server import process  # noqa: PLC0415 - quick help
@@ -95,7 +118,7 @@ def run(config: Path, max_streams: int, ports_file: Path | None) -> None:
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
     try:
-        process.run(plan, max_streams, _ready(ports_file))
+        process.run(plan, max_streams, _ready(ports_file), _allowed(allow_from, allow_open))
     except ListenError as error:
         _fail(str(error))
 
@@ -189,6 +212,20 @@ def _plan(config: Path) -> Plan:
         _fail(f"{config}: {error.strerror}")
     except UnicodeDecodeError:
         _fail(f"{config}: not UTF-8")
+
+
+def _allowed(allow_from: Sequence[str], allow_open: Sequence[str]) -> Allowed:
+    """Read what the options allow."""
+    from collector.server.door import Allowed, network  # noqa: PLC0415 - quick help
+
+    networks = []
+    for text in allow_from:
+        name, _, written = text.rpartition("=")
+        try:
+            networks.append((name, network(written)))
+        except ValueError:
+            _fail(f"--allow-from: {written} is no network: write 10.0.0.0/8, fd00::/8 or 10.1.2.3")
+    return Allowed(tuple(networks), tuple(allow_open))
 
 
 def _ready(ports_file: Path | None) -> Callable[[Mapping[str, str]], None]:

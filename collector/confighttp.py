@@ -1,7 +1,8 @@
 """What every HTTP server of a configuration shares: where it listens.
 
-In: the section of a receiver, exporter or extension. Out: its endpoint; the many other settings of
-a server (`confighttp.ServerConfig`) are refused by name. It knows no component and opens no socket.
+In: the section of a receiver, exporter or extension. Out: its endpoint; who may speak to it is read
+in `access.py`, and the many other settings of a server (`confighttp.ServerConfig`) are refused by
+name. It knows no component and opens no socket.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ def read(section: Section, default: Endpoint) -> Endpoint:
     section.only("transport", "tcp")
     section.only("include_metadata", value=False)
     section.elsewhere(
-        "auth",
         "compression_algorithms",
         "cors",
         "dialer",
@@ -29,7 +29,6 @@ def read(section: Section, default: Endpoint) -> Endpoint:
         "read_header_timeout",
         "read_timeout",
         "response_headers",
-        "tls",
         "write_timeout",
     )
     return section.endpoint("endpoint", default)

@@ -22,10 +22,12 @@ class Code(enum.IntEnum):
 
     INVALID_ARGUMENT = 3
     DEADLINE_EXCEEDED = 4
+    PERMISSION_DENIED = 7
     RESOURCE_EXHAUSTED = 8
     UNIMPLEMENTED = 12
     INTERNAL = 13
     UNAVAILABLE = 14
+    UNAUTHENTICATED = 16
 
 
 HTTP_STATUS = {
@@ -33,6 +35,7 @@ HTTP_STATUS = {
     # (https://opentelemetry.io/docs/specs/otlp/#failures-1).
     Code.INVALID_ARGUMENT: 400,
     Code.UNAVAILABLE: 503,
+    Code.UNAUTHENTICATED: 401,
 }
 
 RETRY_AFTER_SECONDS = 5
@@ -116,6 +119,15 @@ class Malformed(Refused):
 
     def __init__(self, message: str) -> None:
         super().__init__(Code.INVALID_ARGUMENT, message)
+
+
+class Unauthenticated(Refused):
+    """Whoever asked has not shown who it is."""
+
+    def __init__(self, message: str, challenge: str) -> None:
+        super().__init__(Code.UNAUTHENTICATED, message)
+        self.challenge = challenge
+        """What it should have shown, as the header WWW-Authenticate says it."""
 
 
 @dataclass(frozen=True)

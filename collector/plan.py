@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from collector.exporters import prometheus
-from collector.extensions import health_check
+from collector.extensions import basicauth, bearertokenauth, health_check
 from collector.fields import component_id
 from collector.fields.section import did_you_mean, open_file
 from collector.otelcol import CAN_RUN_IT, IF_KNOWN_CAN_RUN_IT
@@ -33,13 +33,14 @@ from collector.processors import (
 from collector.receivers import otlp
 from collector.rule import Processor, Rewrite, in_order
 from collector.service import telemetry
+from collector.settings import HealthCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from collector.fields.component_id import ComponentId
-    from collector.fields.section import Section
-    from collector.settings import HealthCheck, MemoryLimiter, Otlp, Prometheus, SelfTelemetry
+    from collector.fields.section import File, Section
+    from collector.settings import Authenticator, MemoryLimiter, Otlp, Prometheus, SelfTelemetry
 
 T = TypeVar("T")
 Configured: TypeAlias = "dict[ComponentId, T | None]"
@@ -47,7 +48,11 @@ Configured: TypeAlias = "dict[ComponentId, T | None]"
 
 RECEIVERS = {"otlp": otlp.read}
 EXPORTERS = {"prometheus": prometheus.read}
-EXTENSIONS = {"health_check": health_check.read}
+EXTENSIONS: dict[str, Callable[[Section], HealthCheck | Authenticator]] = {
+    "basicauth": basicauth.read,
+    "bearertokenauth": bearertokenauth.read,
+    "health_check": health_check.read,
+}
 PROCESSORS: dict[str, Callable[[Section], Processor]] = {
     "attributes": attributes.read,
     "batch": batch.read,
@@ -93,6 +98,8 @@ class Plan:
     """At least one, as the file orders them."""
     exporters: Mapping[ComponentId, Prometheus]
     health_check: HealthCheck | None
+    authenticators: Mapping[str, Authenticator]
+    """Extensions that servers ask, by id; every id that a server's access names is there."""
     self_telemetry: SelfTelemetry
     warnings: tuple[str, ...]
     """What is allowed but hardly meant, for the log: file, line, path, reason."""
@@ -118,6 +125,7 @@ def load(
     service = root.section("service")
     self_telemetry = telemetry.read(service.section("telemetry"))
     running = _running(root.section("extensions"), service, extensions)
+    authenticators = _authenticators(file, running)
     pipelines = [
         _pipeline(id_, section, receivers, processors, exporters)
         for id_, section in _metrics_pipelines(service.section("pipelines")).items()
@@ -129,7 +137,8 @@ def load(
         receivers=_named(receivers, [pipeline.receivers for pipeline in pipelines]),
         pipelines=tuple(pipelines),
         exporters=_named(exporters, [pipeline.exporters for pipeline in pipelines]),
-        health_check=running[0] if running else None,
+        health_check=next((one for one in running.values() if isinstance(one, HealthCheck)), None),
+        authenticators=authenticators,
         self_telemetry=self_telemetry,
         warnings=tuple(file.warnings),
         notes=tuple(f"processors::{id_}: {rule.note}" for id_, rule in rules.items() if rule.note),
@@ -269,12 +278,24 @@ def _warn_of_rivals(section: Section, pipelines: Sequence[Pipeline]) -> None:
 
 
 def _running(
-    configured: Section, service: Section, extensions: Configured[HealthCheck]
-) -> list[HealthCheck]:
-    used = _used(service, "extensions", extensions)
-    if len(used) > 1:
+    configured: Section, service: Section, extensions: Configured[HealthCheck | Authenticator]
+) -> dict[ComponentId, HealthCheck | Authenticator]:
+    used: dict[ComponentId, HealthCheck | Authenticator] = _used(service, "extensions", extensions)
+    if sum(isinstance(one, HealthCheck) for one in used.values()) > 1:
         service.mistake("extensions", "this engine has one health_check", CAN_RUN_IT)
     for id_ in extensions:
         if id_ not in used:
             configured.warn(str(id_), "configured, but service::extensions does not name it")
-    return list(used.values())
+    return used
+
+
+def _authenticators(
+    file: File, running: Mapping[ComponentId, HealthCheck | Authenticator]
+) -> dict[str, Authenticator]:
+    """Find the extensions that servers ask who is there; each that one names has to run."""
+    found = {str(id_): one for id_, one in running.items() if not isinstance(one, HealthCheck)}
+    for section, key, id_ in file.references:
+        if id_ not in found:
+            what = f'service::extensions names no authenticator "{id_}"'
+            section.mistake(key, what, did_you_mean(id_, found).strip(), quotes=True)
+    return found

@@ -6,8 +6,8 @@ OpenTelemetry Collector's own. No parsing here, and no behaviour.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 
 class Endpoint(NamedTuple):
@@ -20,12 +20,69 @@ class Endpoint(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Tls:
+    """`tls` of a server."""
+
+    cert_file: str
+    """The server's certificate and those between it and its authority, as PEM."""
+    key_file: str
+    client_ca_file: str = ""
+    """Authorities of clients, each of whom has to show a certificate; empty asks for none."""
+    min_version: str = "1.2"
+    max_version: str = "1.3"
+    cipher_suites: tuple[str, ...] = ()
+    """For TLS 1.2, by the names of the standards; empty means those that are safe."""
+    reload_seconds: float = 0.0
+    """After which the files are read anew; 0 means never."""
+    reload_client_ca: bool = False
+    """Whether `client_ca_file` is read anew whenever it changes."""
+
+
+class Access(NamedTuple):
+    """Who may speak to a server, and how."""
+
+    tls: Tls | None = None
+    authenticator: str = ""
+    """The id of an extension; empty means that nobody is asked."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether whoever reaches the server may use it."""
+        return not self.authenticator and not (self.tls and self.tls.client_ca_file)
+
+
+@dataclass(frozen=True)
+class BasicAuth:
+    """`extensions.basicauth`: user names and hashed passwords, as lines of htpasswd."""
+
+    file: str = ""
+    inline: str = field(default="", repr=False)
+    """Comes after the file's lines; of two with the same name the later counts."""
+
+
+@dataclass(frozen=True)
+class BearerTokenAuth:
+    """`extensions.bearertokenauth`: one of some tokens in a header."""
+
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+    file: str = ""
+    """Read again whenever it changes; takes the place of `tokens`."""
+    header: str = "Authorization"
+    scheme: str = "Bearer"
+    """What stands before the token; may be empty."""
+
+
+Authenticator: TypeAlias = "BasicAuth | BearerTokenAuth"
+
+
+@dataclass(frozen=True)
 class OtlpHttp:
     """`receivers.otlp.protocols.http`."""
 
     endpoint: Endpoint = Endpoint("127.0.0.1", 4318)
     body_bytes_max: int = 20 * 1024 * 1024
     """Counts for the body on the wire and again after decompression."""
+    access: Access = Access()
 
 
 @dataclass(frozen=True)
@@ -61,6 +118,7 @@ class OtlpGrpc:
     streams_max: int = 100
     """Requests at once on one connection; others wait with the client."""
     keepalive: GrpcKeepalive = GrpcKeepalive()
+    access: Access = Access()
 
 
 class Otlp(NamedTuple):
@@ -103,6 +161,7 @@ class Prometheus:
     utf8_names: bool = False
     """Whether names stay as they are, for clients that take any UTF-8 in them."""
     send_timestamps: bool = False
+    access: Access = Access()
 
 
 @dataclass(frozen=True)
@@ -114,6 +173,7 @@ class HealthCheck:
     healthy_body: str | None = None
     """None answers the Collector's JSON with status and uptime."""
     unhealthy_body: str | None = None
+    access: Access = Access()
 
 
 @dataclass(frozen=True)

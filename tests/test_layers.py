@@ -16,7 +16,7 @@ RANKS = {
     "collector": [
         "errors model settings reading otelcol",
         "fields histogram wire",
-        "ledger exposition confighttp go_regexp rule attributes",
+        "ledger exposition access confighttp go_regexp rule attributes",
         "aggregation",
         "ottl",
         "receivers processors exporters extensions service self_metrics",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from collector import confighttp
+from collector import access, confighttp
 from collector.settings import Endpoint, Prometheus, ResourceLabels
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def read(section: Section) -> Prometheus:
     section.elsewhere("max_request_body_size", "sending_queue")
     return Prometheus(
         endpoint=confighttp.read(section, Endpoint("", 0)),
+        access=access.read(section),
         namespace=section.text("namespace"),
         const_labels=_const_labels(section),
         metric_expiration_seconds=_expiration_seconds(section),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector import confighttp
+from collector import access, confighttp
 from collector.settings import HealthCheck
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def read(section: Section) -> HealthCheck:
     has_bodies = "response_body" in section
     return HealthCheck(
         endpoint=confighttp.read(section, default.endpoint),
+        access=access.read(section),
         path=path,
         healthy_body=healthy if has_bodies else None,
         unhealthy_body=unhealthy if has_bodies else None,

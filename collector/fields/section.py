@@ -11,7 +11,7 @@ import difflib
 from typing import TYPE_CHECKING, TypeVar
 
 from collector.errors import ConfigError, Problem
-from collector.fields import document, references, values
+from collector.fields import component_id, document, references, values
 from collector.fields.document import Entry, Node, ScalarNode, SequenceNode, Type
 from collector.fields.values import Mistake
 from collector.otelcol import CAN_RUN_IT, NOT_HERE
@@ -42,6 +42,8 @@ class File:
         self._problems = list(resolved.problems)
         self._unread = {problem.line for problem in resolved.problems}
         self.warnings = [self._line(warning) for warning in resolved.warnings]
+        self.references: list[tuple[Section, str, str]] = []
+        """Section, key and id of every reference to another component that was read."""
         self.root = Section(self, "", Entry(0, resolved.root))
 
     def mistake(self, problem: Problem) -> None:
@@ -125,6 +127,22 @@ class Section:
             return names
 
         return self._read(key, enough, ())
+
+    def reference(self, key: str) -> str:
+        """Read the id of another component, and leave it to the file's reader whether it is there.
+
+        Empty where nothing stands.
+        """
+        text = self.text(key)
+        if not text:
+            return ""
+        try:
+            id_ = str(component_id.parse(text))
+        except component_id.Invalid as error:
+            self.mistake(key, f'"{text}" is no id: {error}', quotes=True)
+            return ""
+        self._file.references.append((self, key, id_))
+        return id_
 
     def scalar(self, key: str) -> str | float | None:
         """Read a text, a number, true or false; None where nothing stands."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.settings import GrpcKeepalive, OtlpGrpc
+from collector import access
+from collector.settings import GrpcKeepalive, OtlpGrpc, Tls
 
 if TYPE_CHECKING:
     from collector.fields.section import Section
+    from collector.settings import Access
 
 _MIB = 1024 * 1024
 _MESSAGE_MIB_MOST = 2**31 // _MIB - 1
@@ -26,16 +28,24 @@ def read(section: Section) -> OtlpGrpc:
     default = OtlpGrpc()
     section.only("transport", "tcp")
     section.only("include_metadata", value=False)
-    section.elsewhere(
-        "auth", "dialer", "middlewares", "read_buffer_size", "tls", "write_buffer_size"
-    )
+    section.elsewhere("dialer", "middlewares", "read_buffer_size", "write_buffer_size")
     message_mib = section.whole("max_recv_msg_size_mib", most=_MESSAGE_MIB_MOST)
     return OtlpGrpc(
         endpoint=section.endpoint("endpoint", default.endpoint),
         message_bytes_max=message_mib * _MIB or default.message_bytes_max,
         streams_max=section.whole("max_concurrent_streams", most=2**31 - 1) or default.streams_max,
         keepalive=_keepalive(section.section("keepalive")),
+        access=_access(section),
     )
+
+
+def _access(section: Section) -> Access:
+    """Read who may come in; grpcio lets nobody choose what TLS does from 1.2 on."""
+    tls = section.section("tls")
+    tls.only("max_version", Tls.max_version)
+    tls.only("min_version", Tls.min_version)
+    tls.elsewhere("cipher_suites")
+    return access.read(section)
 
 
 def _keepalive(section: Section) -> GrpcKeepalive:

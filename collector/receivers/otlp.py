@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector import confighttp
+from collector import access, confighttp
 from collector.receivers import _grpc
 from collector.settings import Otlp, OtlpHttp
 
@@ -41,4 +41,5 @@ def _http(section: Section) -> OtlpHttp:
         # 0 is the default in the Collector too.
         body_bytes_max=section.whole("max_request_body_size", most=_BODY_BYTES_MOST)
         or default.body_bytes_max,
+        access=access.read(section),
     )

@@ -58,7 +58,8 @@ class Connection(asyncio.BufferedProtocol):
         """Bytes of a body still to come behind a head that was not parsed."""
         self._silent_bytes = 0
         """Fed to the parser since it last told of anything."""
-        self.deadline = room.now + room.limits.request_seconds_max
+        self._began = room.now
+        self.deadline = room.now + room.limits.header_seconds_max
         self._begin()
 
     def _begin(self) -> None:
@@ -66,6 +67,7 @@ class Connection(asyncio.BufferedProtocol):
         self._method, self._path = "", ""
         self._headers: dict[str, str] = {}
         self._header_bytes = 0
+        self._in_head = True
         self._body: list[bytes] = []
         self._body_bytes = 0
 
@@ -74,7 +76,11 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or say that there is no room."""
         self._transport = cast("asyncio.Transport", transport)
-        if not self._room.enter(self):
+        if not self._room.door.admits(transport.get_extra_info("peername")[0]):
+            self._room.counts[Limit.NETWORK] += 1
+            self._closing = True
+            self.abort()
+        elif not self._room.enter(self):
             self._write(_plain(503), "1.1", keep_alive=False, bare=False)
             self.leave()
 
@@ -162,8 +168,9 @@ class Connection(asyncio.BufferedProtocol):
         """Begin a request."""
         self._reading = True
         self._begin()
+        self._began = self._room.now
         if not self._paused:
-            self.deadline = self._room.now + self._room.limits.request_seconds_max
+            self.deadline = self._began + self._room.limits.header_seconds_max
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
@@ -225,6 +232,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def _admit(self, length: int) -> bool:
         """Refuse a request by its head; `length` is that of its body, 0 if it does not say."""
+        self._in_head = False
+        if not self._paused:
+            self.deadline = self._began + self._room.limits.request_seconds_max
+        try:
+            self._room.door.check(self._headers)
+        except Refused as refusal:
+            self._limit(Limit.AUTHENTICATION, self._refusal(refusal))
+            return False
         if length > self._room.handler.body_bytes_max:
             self._too_large()
             return False
@@ -261,7 +276,8 @@ class Connection(asyncio.BufferedProtocol):
         elif self._closing:
             self.abort()
         elif self._reading:
-            self._limit(Limit.REQUEST_SECONDS, _plain(408))
+            limit = Limit.HEADER_SECONDS if self._in_head else Limit.REQUEST_SECONDS
+            self._limit(limit, _plain(408))
         else:
             self._room.counts[Limit.IDLE_SECONDS] += 1
             self.leave()

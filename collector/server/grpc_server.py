@@ -12,13 +12,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, NoReturn, Protocol
+from urllib.parse import unquote
 
 import grpc
 import grpc.aio
 
-from collector.errors import Code, Refused
+from collector.errors import Code, Refused, Unauthenticated
 from collector.self_metrics import Sample, gauge
 from collector.server import otlp_answers
+from collector.server.door import OPEN, Door
 from collector.server.limits import GRPC_LIMITS, Limit, limited
 from collector.server.listening import ListenError, address
 from collector.server.otlp_grpc import METHOD, OtlpGrpc, unimplemented
@@ -26,9 +28,10 @@ from collector.server.room import report
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from collector.server.otlp_grpc import Accepting
+    from collector.server.tls import Certificates
     from collector.settings import OtlpGrpc as Settings
 
     Messages = AsyncIterator[bytes]
@@ -53,6 +56,12 @@ class Call(Protocol):
     async def read(self) -> object:
         """Return the next message as bytes, or something else where none comes."""
 
+    def peer(self) -> str:
+        """Return the address of who called."""
+
+    def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]]:
+        """Return what was sent beside the message."""
+
     async def abort(self, code: grpc.StatusCode, details: str, metadata: object) -> NoReturn:
         """End the call; raises what ends its handler."""
 
@@ -60,7 +69,7 @@ class Call(Protocol):
 class GrpcServer:
     """One gRPC server of the collector."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a server is made of
         self,
         name: str,
         engine: Accepting,
@@ -68,12 +77,14 @@ class GrpcServer:
         connections_max: int,
         clock: Callable[[], float],
         now: float,
+        door: Door = OPEN,
     ) -> None:
         """`name` is a label of its numbers, `clock` the engine's time, `now` as for `tick`."""
         self.name = name
         self._settings = settings
         self._connections_max = connections_max
         self._now = now
+        self._door = door
         self._counts: Counter[Limit] = Counter()
         self._service = OtlpGrpc(engine, settings.message_bytes_max, clock, self._counts)
         self._turns = asyncio.Semaphore(MESSAGES_MAX)
@@ -89,9 +100,13 @@ class GrpcServer:
         where = address(listening)
         listening.close()
         server = grpc.aio.server(options=_options(self._settings, self._connections_max))
-        server.add_generic_rpc_handlers((_Methods(self._export),))
+        server.add_generic_rpc_handlers((_Methods(self._export, self._other),))
+        certificates = self._door.certificates
         try:
-            server.add_insecure_port(where)
+            if certificates:
+                server.add_secure_port(where, _credentials(certificates))
+            else:
+                server.add_insecure_port(where)
         except RuntimeError:
             raise ListenError(f"{self.name}: cannot listen on {where}") from None
         await server.start()
@@ -100,6 +115,7 @@ class GrpcServer:
     def tick(self, now: float, date: str) -> None:  # noqa: ARG002 - as all servers are told
         """End calls whose message takes too long; seconds of any steady clock."""
         self._now = now
+        self._door.tick(now)
         for call in [call for call, deadline in self._calls.items() if deadline < now]:
             del self._calls[call]
             self._counts[Limit.REQUEST_SECONDS] += 1
@@ -121,6 +137,7 @@ class GrpcServer:
 
     async def _export(self, _: Messages, call: Call) -> bytes:
         """Answer a call; grpcio ends a refused one by an exception."""
+        await self._let_in(call)
         if len(self._calls) >= self._connections_max:
             self._counts[Limit.REQUESTS] += 1
             await _refuse(call, Refused(Code.UNAVAILABLE, "too many requests at once"))
@@ -143,6 +160,25 @@ class GrpcServer:
             report(fault)
             return Refused(Code.INTERNAL, "internal server error")
 
+    async def _other(self, call: Call, refusal: Refused) -> NoReturn:
+        """Refuse a call for a method that is not served."""
+        await self._let_in(call)
+        await _refuse(call, refusal)
+
+    async def _let_in(self, call: Call) -> None:
+        """Ask at the door, before a message is read."""
+        if self._door.networks and not self._door.admits(_host(call.peer())):
+            self._counts[Limit.NETWORK] += 1
+            await _refuse(call, Refused(Code.PERMISSION_DENIED, "not from this network"))
+        try:
+            self._door.check({} if self._door.authenticator is None else _metadata(call))
+        except Refused as error:
+            refusal = error
+        else:
+            return
+        self._counts[Limit.AUTHENTICATION] += 1
+        await _refuse(call, refusal)
+
     async def _message(self, call: Call) -> bytes | None:
         """Return the call's message; None where it is too long or its sender gave up."""
         self._calls[call] = self._now + MESSAGE_SECONDS_MAX
@@ -157,8 +193,13 @@ class GrpcServer:
 class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc] # grpcio has no types
     """Finds the method that a call is for, before anything of its message is read."""
 
-    def __init__(self, export: Callable[[Messages, Call], object]) -> None:
+    def __init__(
+        self,
+        export: Callable[[Messages, Call], object],
+        other: Callable[[Call, Refused], Awaitable[NoReturn]],
+    ) -> None:
         self._export = _as_bytes(export)
+        self._other = other
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         if details.method == METHOD:
@@ -166,7 +207,7 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc] # grpcio has no ty
         refusal = unimplemented(details.method)
 
         async def refuse(_: Messages, call: Call) -> None:
-            await _refuse(call, refusal)
+            await self._other(call, refusal)
 
         return _as_bytes(refuse)
 
@@ -181,8 +222,12 @@ def _as_bytes(method: Callable[[Messages, Call], object]) -> grpc.RpcMethodHandl
 
 async def _refuse(call: Call, refusal: Refused) -> NoReturn:
     """End a call; raises what grpcio wants to be raised."""
-    details = otlp_answers.status(refusal, retry_info=True)
-    metadata = (("grpc-status-details-bin", details),) if refusal.retryable else ()
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
+    if refusal.retryable:
+        details = otlp_answers.status(refusal, retry_info=True)
+        metadata = (("grpc-status-details-bin", details),)
+    elif isinstance(refusal, Unauthenticated):
+        metadata = (("www-authenticate", refusal.challenge),)
     await call.abort(_CODES[refusal.code], refusal.message, metadata)
 
 
@@ -191,6 +236,37 @@ async def _end(call: Call) -> None:
         await _refuse(call, Refused(Code.DEADLINE_EXCEEDED, "the message took too long to come in"))
     except grpc.aio.AbortError:
         return  # as every abort
+
+
+def _host(peer: str) -> str:
+    """Return the address in what grpcio calls a peer: `ipv4:10.0.0.1:80`, `ipv6:%5B::1%5D:80`."""
+    address_and_port = unquote(peer).partition(":")[2]
+    return address_and_port.rpartition(":")[0].strip("[]")
+
+
+def _metadata(call: Call) -> dict[str, str]:
+    """Return a call's metadata by name; of two with one name the first counts, as for grpc-go."""
+    texts = [(key, value) for key, value in call.invocation_metadata() if isinstance(value, str)]
+    return dict(reversed(texts))
+
+
+def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
+    """Return credentials that follow the certificates; grpcio asks before every handshake."""
+    shown = certificates.generation
+
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        key, chain, authorities = certificates.pem
+        return grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
+
+    def newest() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal shown
+        if certificates.generation == shown:
+            return None
+        shown = certificates.generation
+        return configuration()
+
+    needed = bool(certificates.settings.client_ca_file)
+    return grpc.dynamic_ssl_server_credentials(configuration(), newest, needed)
 
 
 def _options(settings: Settings, connections_max: int) -> list[tuple[str, int]]:

@@ -10,8 +10,7 @@ import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from collector.errors import HTTP_STATUS
-from collector.server.messages import NOT_FOUND, PLAIN, Response
+from collector.server.messages import NOT_FOUND, PLAIN, Response, plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +50,7 @@ class HealthHttp:
 
     def refuse(self, request: Request, refusal: Refused) -> Response:  # noqa: ARG002 - all alike
         """Say why a body was not read."""
-        return Response(HTTP_STATUS[refusal.code], PLAIN, refusal.message.encode())
+        return plainly(refusal)
 
     def _report(self) -> bytes:
         since = self.available_since

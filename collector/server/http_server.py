@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from collector.self_metrics import Sample, gauge
 from collector.server.connection import Connection
+from collector.server.door import OPEN, Door
 from collector.server.limits import HTTP_LIMITS, limited
 from collector.server.room import Room
+from collector.server.tls_acceptor import TlsAcceptor
 
 if TYPE_CHECKING:
     import socket
@@ -26,17 +28,26 @@ BACKLOG = 1024
 class HttpServer:
     """One HTTP server of the collector."""
 
-    def __init__(self, name: str, handler: Handler, limits: Limits, now: float, date: str) -> None:
+    def __init__(
+        self, name: str, handler: Handler, limits: Limits, now: float, date: str, door: Door = OPEN
+    ) -> None:
         """`name` is a label of its numbers; `now` and `date` as for `tick`."""
         self.name = name
-        self._room = Room(handler, limits, now, date)
+        self._room = Room(handler, limits, now, date, door)
 
     async def start(self, listening: socket.socket) -> None:
         """Accept connections from now on."""
+        self._server: asyncio.AbstractServer | TlsAcceptor
+        certificates = self._room.door.certificates
+        if certificates:
+            self._server = TlsAcceptor(self._room, certificates, self._connection)
+            self._server.start(listening, BACKLOG)
+            return
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self._room), sock=listening, backlog=BACKLOG
-        )
+        self._server = await loop.create_server(self._connection, sock=listening, backlog=BACKLOG)
+
+    def _connection(self) -> Connection:
+        return Connection(self._room)
 
     def tick(self, now: float, date: str) -> None:
         """Tell the time, about once a second: seconds of any steady clock, and the Date header."""

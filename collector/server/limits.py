@@ -26,6 +26,14 @@ class Limit(str, enum.Enum):
     """A request took too long to come in."""
     RESPONSE_SECONDS = "response_seconds"
     """An answer was not taken."""
+    NETWORK = "network"
+    """A client came from a network that `--allow-from` does not name."""
+    TLS = "tls"
+    """What came was no TLS, took too long to become it, or showed no trusted certificate."""
+    AUTHENTICATION = "authentication"
+    """A request did not show who sent it."""
+    HEADER_SECONDS = "header_seconds"
+    """The head of a request took too long to come in."""
     HEADER_BYTES = "header_bytes"
     BODY_BYTES = "body_bytes"
     """A body is longer than allowed as it comes."""
@@ -45,6 +53,8 @@ class Limit(str, enum.Enum):
 
 HTTP_LIMITS = tuple(limit for limit in Limit if limit not in {Limit.REQUESTS, Limit.UNREAD})
 GRPC_LIMITS = (
+    Limit.NETWORK,
+    Limit.AUTHENTICATION,
     Limit.REQUESTS,
     Limit.REQUEST_SECONDS,
     Limit.UNREAD,
@@ -64,8 +74,12 @@ class Limits:
     """The exporters of the SDKs send less than 1 kB; nginx and Apache stop at 32 and 64 kB."""
     buffered_bytes_max: int = 128 * 1024 * 1024
     """Bodies of some 10 kB from 10,000 connections at once, or six of the longest allowed."""
+    header_seconds_max: float = 20.0
+    """From a connection's beginning or a request's first byte to the end of its head."""
     request_seconds_max: float = 60.0
-    """From the first byte to the last; net/http in the real collector waits as long for headers."""
+    """From a request's first byte to its last."""
+    handshake_seconds_max: float = 10.0
+    """For TLS to be spoken."""
     response_seconds_max: float = 30.0
     """For the client to take an answer; the real collector's `write_timeout`."""
     idle_seconds_max: float = 300.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from collector.errors import HTTP_STATUS, RETRY_AFTER_SECONDS, Unauthenticated
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,6 +41,19 @@ class Response(NamedTuple):
 
 NOT_FOUND = Response(404, PLAIN, b"404 page not found\n", (("X-Content-Type-Options", "nosniff"),))
 """Go's answer for a path that nobody serves."""
+
+
+def plainly(refusal: Refused) -> Response:
+    """Answer a refusal with its text."""
+    text = refusal.message.encode()
+    return Response(HTTP_STATUS[refusal.code], PLAIN, text, headers_of(refusal))
+
+
+def headers_of(refusal: Refused) -> tuple[tuple[str, str], ...]:
+    """Return what a refusal has to say besides its text."""
+    if isinstance(refusal, Unauthenticated):
+        return (("WWW-Authenticate", refusal.challenge),)
+    return (("Retry-After", str(RETRY_AFTER_SECONDS)),) if refusal.retryable else ()
 
 
 class Handler(Protocol):

@@ -9,9 +9,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from collector.errors import HTTP_STATUS
 from collector.exposition.negotiate import choices, negotiate
-from collector.server.messages import NOT_FOUND, PLAIN, Response
+from collector.server.messages import NOT_FOUND, Response, plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +46,7 @@ class MetricsHttp:
 
     def refuse(self, request: Request, refusal: Refused) -> Response:  # noqa: ARG002 - all alike
         """Say why a body was not read."""
-        return Response(HTTP_STATUS[refusal.code], PLAIN, refusal.message.encode())
+        return plainly(refusal)
 
 
 def prefers_gzip(accept_encoding: str) -> bool:

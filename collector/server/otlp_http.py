@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Protocol
 
-from collector.errors import HTTP_STATUS, RETRY_AFTER_SECONDS, Refused
+from collector.errors import HTTP_STATUS, Refused, Unauthenticated
 from collector.server import otlp_answers
-from collector.server.messages import NOT_FOUND, Response
+from collector.server.messages import NOT_FOUND, Response, headers_of, plainly
 from collector.server.unpack import TooLong, unpack
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ METHOD_NOT_ALLOWED = Response(405, TEXT, b"405 method not allowed, supported: [P
 UNSUPPORTED_MEDIA_TYPE = Response(
     415, TEXT, b"415 unsupported media type, supported: [application/json, application/x-protobuf]"
 )
-RETRY_AFTER = (("Retry-After", str(RETRY_AFTER_SECONDS)),)
 
 ACCEPTED = {
     PROTOBUF: Response(200, PROTOBUF, otlp_answers.ACCEPTED),
@@ -71,7 +70,10 @@ class OtlpHttp:
     def refuse(self, request: Request, refusal: Refused) -> Response:
         """Say why a body was not read."""
         media_type = _media_type(request)
-        return media_type if isinstance(media_type, Response) else _failure(refusal, media_type)
+        if not isinstance(media_type, Response):
+            return _failure(refusal, media_type)
+        # What there is and is not, nobody is told who has not shown who it is.
+        return plainly(refusal) if isinstance(refusal, Unauthenticated) else media_type
 
 
 def _media_type(request: Request) -> str | Response:
@@ -93,7 +95,7 @@ def _failure(refusal: Refused, media_type: str) -> Response:
         )
     else:
         body = otlp_answers.status(refusal, retry_info=False)
-    headers = RETRY_AFTER if refusal.retryable else ()
+    headers = headers_of(refusal)
     limit = refusal.limit if isinstance(refusal, TooLong) else None
     return Response(HTTP_STATUS[refusal.code], media_type, body, headers, limit)
 

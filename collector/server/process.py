@@ -9,35 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import resource
 import signal
 import time
 from contextlib import ExitStack
-from email.utils import formatdate
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from collector import self_metrics
 from collector.river import River
 from collector.server import memory
 from collector.server.health_http import HealthHttp
-from collector.server.http_server import HttpServer
-from collector.server.limits import Limits
 from collector.server.listening import ListenError, address, is_loopback, listen
-from collector.server.metrics_http import MetricsHttp
-from collector.server.otlp_http import OtlpHttp
+from collector.server.places import SCRAPERS_MAX, Builder, date
 from collector.settings import HealthCheck
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from collector.engine import Engine
-    from collector.fields.component_id import ComponentId
     from collector.plan import Plan
-    from collector.self_metrics import Sample
-    from collector.server.messages import Handler
-    from collector.settings import Endpoint, Otlp
+    from collector.server.door import Allowed
+    from collector.server.places import Place
 
     Ready = Callable[[Mapping[str, str]], None]
 
@@ -48,8 +41,6 @@ DRAIN_SECONDS = 5.0
 """Less than the ten that Docker waits after SIGTERM, and the thirty of Kubernetes."""
 WORKERS_MAX = 10_000
 """Connections of those who push; each costs some kB and a file descriptor."""
-SCRAPERS_MAX = 128
-"""Connections of those who look, for each of the servers where one can."""
 SPARE_FILES = 64 + 3 * SCRAPERS_MAX
 """Descriptors that are kept from workers."""
 
@@ -65,97 +56,22 @@ class Clock:
         return self._start + time.monotonic()
 
 
-class Server(Protocol):
-    """What is served of an endpoint, whatever it speaks."""
-
-    name: str
-    """A label of its numbers."""
-
-    async def start(self, listening: socket.socket) -> None:
-        """Accept from now on."""
-
-    def tick(self, now: float, date: str) -> None:
-        """Tell the time, about once a second: seconds of any steady clock, and the Date header."""
-
-    async def drain(self, seconds: float) -> None:
-        """Stop to accept, answer what is under way, close everything after `seconds` at most."""
-
-    def samples(self) -> list[Sample]:
-        """Return the server's own numbers."""
-
-
-class Place(NamedTuple):
-    """A server and where it belongs."""
-
-    server: Server
-    endpoint: Endpoint
-    path: str
-    """Of the endpoint's component in the configuration."""
-
-
 class Collector:
     """All pipelines, with the servers before and behind them."""
 
-    def __init__(self, plan: Plan, streams_max: int, workers_max: int) -> None:
-        """`workers_max` is how many connections those may open who push."""
+    def __init__(self, plan: Plan, streams_max: int, workers_max: int, allowed: Allowed) -> None:
+        """`workers_max` is how many connections those may open who push. Raises ListenError."""
         self._clock = Clock()
         self._river = River(plan, streams_max)
         self._health = HealthHttp(plan.health_check or HealthCheck(), self._clock)
-        self._places = [*self._ways_in(plan, workers_max), *self._ways_out()]
-        if plan.health_check:
-            endpoint = plan.health_check.endpoint
-            server = _server("health_check", self._health)
-            self._places.append(Place(server, endpoint, "extensions::health_check"))
-        if plan.self_telemetry.metrics:
-            mine = MetricsHttp(lambda _: self._self_metrics(), open_metrics=False)
-            server = _server("self_metrics", mine)
-            endpoint = plan.self_telemetry.metrics
-            self._places.append(Place(server, endpoint, "service::telemetry::metrics"))
+        build = Builder(plan, self._river, self._clock, allowed)
+        self._places = [
+            *build.ways_in(workers_max),
+            *build.ways_out(),
+            *build.windows(self._health, self._self_metrics),
+        ]
+        allowed.refuse_unknown(place.server.name for place in self._places)
         self._watches = _watches(self._river.engines)
-
-    def _ways_in(self, plan: Plan, connections_max: int) -> list[Place]:
-        """Make the receivers' servers, which share the connections that may be open.
-
-        Raises ListenError where grpcio is missing.
-        """
-        spoken = sum(protocol is not None for otlp in plan.receivers.values() for protocol in otlp)
-        each = connections_max // max(1, spoken)
-        of_each = [self._protocols(id_, otlp, each) for id_, otlp in plan.receivers.items()]
-        return [place for places in of_each for place in places]
-
-    def _protocols(self, id_: ComponentId, otlp: Otlp, connections_max: int) -> Iterator[Place]:
-        path = f"receivers::{id_}::protocols"
-        if otlp.http:
-            intake = self._river.intake(id_, "http")
-            handler = OtlpHttp(intake, otlp.http.body_bytes_max, self._clock)
-            name = str(id_._replace(type="otlp_http"))
-            server = _server(name, handler, connections_max)
-            yield Place(server, otlp.http.endpoint, f"{path}::http")
-        if otlp.grpc:
-            # What grpcio logs to standard error can quote what it was sent; it is asked not to.
-            os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-            try:
-                from collector.server.grpc_server import GrpcServer  # noqa: PLC0415 - may be missing
-            except ModuleNotFoundError as error:
-                if (error.name or "").partition(".")[0] != "grpc":
-                    raise
-                what = "needs grpcio: pip install 'portless[collector]', or remove this protocol"
-                raise ListenError(f"{path}::grpc: {what}") from None
-            intake = self._river.intake(id_, "grpc")
-            name = str(id_._replace(type="otlp_grpc"))
-            now = time.monotonic()
-            grpc = GrpcServer(name, intake, otlp.grpc, connections_max, self._clock, now)
-            yield Place(grpc, otlp.grpc.endpoint, f"{path}::grpc")
-
-    def _ways_out(self) -> list[Place]:
-        """Make the servers of the exporters that are scraped."""
-        places = []
-        for id_, outlet in self._river.prometheus.items():
-            settings = outlet.settings
-            handler = MetricsHttp(outlet.scrape, open_metrics=settings.enable_open_metrics)
-            place = Place(_server(str(id_), handler), settings.endpoint, f"exporters::{id_}")
-            places.append(place)
-        return places
 
     def _self_metrics(self) -> bytes:
         samples = self._river.self_metrics()
@@ -184,21 +100,19 @@ class Collector:
         with ExitStack() as closing:
             opened = (listen(place.endpoint, place.path) for place in self._places)
             sockets = [closing.enter_context(listening) for listening in opened]
+            _refuse_open(zip(self._places, sockets))
             closing.pop_all()  # all of them are bound: they stay open
         addresses = {}
         for place, listening in zip(self._places, sockets):
             addresses[place.server.name] = address(listening)
-            if not is_loopback(listening):
-                text = "%s: %s can be reached from other machines, without authentication"
-                log.warning(text, place.path, address(listening))
             await place.server.start(listening)
         self._health.available_since = self._clock()
         return addresses
 
     def _tick(self) -> None:
-        now, date = time.monotonic(), _date()
+        now, today = time.monotonic(), date()
         for place in self._places:
-            place.server.tick(now, date)
+            place.server.tick(now, today)
         self._river.tick(self._clock())
 
     async def _drain(self) -> None:
@@ -208,20 +122,29 @@ class Collector:
         log.info("stopped")
 
 
-def run(plan: Plan, streams_max: int, ready: Ready) -> None:
+def run(plan: Plan, streams_max: int, ready: Ready, allowed: Allowed) -> None:
     """Run a plan until SIGTERM or SIGINT; `ready` is told the address of every server by name.
 
-    Raises ListenError where an endpoint cannot be had.
+    Raises ListenError where an endpoint cannot be had, or would be open to other machines and
+    `allowed` does not say that it may.
     """
     for warning in plan.warnings:
         log.warning(warning)
     workers_max = max(1, min(WORKERS_MAX, _files_max() - SPARE_FILES))
-    asyncio.run(Collector(plan, streams_max, workers_max).run(ready))
+    asyncio.run(Collector(plan, streams_max, workers_max, allowed).run(ready))
 
 
-def _server(name: str, handler: Handler, connections_max: int = SCRAPERS_MAX) -> HttpServer:
-    limits = Limits(connections_max=connections_max)
-    return HttpServer(name, handler, limits, time.monotonic(), _date())
+def _refuse_open(bound: Iterable[tuple[Place, socket.socket]]) -> None:
+    """Raise ListenError for servers that other machines reach and that ask nobody who is there."""
+    refused = [
+        f"{place.path}: {address(listening)} can be reached from other machines, and nobody is "
+        "asked who is there: add `auth` or `tls` with client_ca_file, listen on 127.0.0.1, "
+        f"or start with --allow-open={place.server.name}"
+        for place, listening in bound
+        if place.is_open and not is_loopback(listening)
+    ]
+    if refused:
+        raise ListenError("\n".join(refused))
 
 
 def _watches(engines: Iterable[Engine]) -> list[tuple[float, Callable[[], None]]]:
@@ -244,10 +167,6 @@ def _files_max() -> int:
     most = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     return most
-
-
-def _date() -> str:
-    return formatdate(time.time(), usegmt=True)
 
 
 async def _every(seconds: float, action: Callable[[], None]) -> None:

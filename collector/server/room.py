@@ -12,6 +12,7 @@ import traceback
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
+from collector.server.door import OPEN, Door
 from collector.server.limits import Limit
 from collector.server.messages import PLAIN, Response
 
@@ -57,8 +58,11 @@ def report(fault: BaseException) -> None:
 class Room:
     """One server's connections and what they have in common."""
 
-    def __init__(self, handler: Handler, limits: Limits, now: float, date: str) -> None:
+    def __init__(
+        self, handler: Handler, limits: Limits, now: float, date: str, door: Door = OPEN
+    ) -> None:
         self.handler = handler
+        self.door = door
         self.limits = limits
         self.now = now
         self.date = date
@@ -101,6 +105,7 @@ class Room:
 
     def tick(self, now: float, date: str) -> None:
         """Tell the time, and end whatever is past its deadline."""
+        self.door.tick(now)
         self.now = now
         self.date = date
         for guest in [guest for guest in self.guests if guest.deadline < now]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from collector.server.messages import Handler
-    from collector.server.process import Server
+    from collector.server.places import Server
 
 PATIENCE_SECONDS = 10.0
 """How long something may take that should happen at once: a guard, not a promise."""

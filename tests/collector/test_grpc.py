@@ -320,9 +320,10 @@ def test_without_grpcio_it_says_what_to_install(tmp_path: Path) -> None:
     code = """
         import sys
         from collector import plan
+        from collector.server.door import Allowed
         from collector.server.process import Collector
         made = plan.load("c", sys.argv[1], {})
-        Collector(made, 1, 1)
+        Collector(made, 1, 1, Allowed())
         assert "grpc" not in sys.modules
     """
     config = CONFIG.replace("grpc:", "http:").replace("max_recv_msg_size_mib: 1", "")
@@ -336,12 +337,14 @@ def test_without_grpcio_it_says_what_to_install(tmp_path: Path) -> None:
     )
 
 
-def run_to_its_end(folder: Path, config: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def run_to_its_end(
+    folder: Path, config: str, *options: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run a collector that cannot start."""
     file = folder / "config.yaml"
     file.write_text(config)
     return subprocess.run(
-        [sys.executable, "-m", "collector", "run", "--config", str(file)],
+        [sys.executable, "-m", "collector", "run", "--config", str(file), *options],
         cwd=Path(__file__).parents[2],
         env={**os.environ, **environ},
         capture_output=True,

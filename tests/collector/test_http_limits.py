@@ -103,18 +103,31 @@ def test_trailers_have_the_limit_of_headers(served: Served, client: Client) -> N
     assert served.counted(Limit.HEADER_BYTES) == 1
 
 
-def test_a_slow_request_is_ended(served: Served, client: Client) -> None:
+@pytest.mark.parametrize(
+    ("known", "head", "seconds", "limit"),
+    [
+        (False, 5, LIMITS.header_seconds_max, Limit.HEADER_SECONDS),
+        (True, 5, LIMITS.header_seconds_max, Limit.HEADER_SECONDS),
+        (False, -5, LIMITS.request_seconds_max, Limit.REQUEST_SECONDS),
+        (True, -5, LIMITS.request_seconds_max, Limit.REQUEST_SECONDS),
+    ],
+    ids=["head", "known-head", "body", "body-behind-a-known-head"],
+)
+def test_a_slow_request_is_ended(
+    served: Served, client: Client, *, known: bool, head: int, seconds: float, limit: Limit
+) -> None:
     """From its first byte it has so long, however many bytes come meanwhile."""
-    sent = request("GET")
-    client.ask(sent)
-    client.send(sent[:5])
-    with served.client() as another:  # answered after those five bytes were read
+    sent = request(body=b"0123456789")
+    if known:
+        client.ask(sent)
+    client.send(sent[:head])
+    with served.client() as another:  # answered after those bytes were read
         another.ask(sent)
-    served.later(LIMITS.request_seconds_max - 1)
-    client.send(sent[5:10])
+    served.later(seconds - 1)
+    client.send(sent[head : head + 2])
     served.later(2)
     assert client.reply().status == 408
-    assert served.counted(Limit.REQUEST_SECONDS) == 1
+    assert served.counted(limit) == 1
 
 
 def test_an_idle_connection_is_ended(served: Served, client: Client) -> None:

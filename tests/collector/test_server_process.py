@@ -330,14 +330,14 @@ def test_the_limit_on_streams_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("level", "shown"), [("info", True), ("warn", True), ("error", False)])
 def test_the_log_has_the_configured_level(tmp_path: Path, level: str, *, shown: bool) -> None:
-    """An endpoint that others can reach is warned of at the start."""
+    """What is hardly meant is warned of at the start."""
     config = CONFIG.replace("LEVEL", level).replace(
-        'prometheus: {endpoint: "127.0.0.1:0"', 'prometheus: {endpoint: "0.0.0.0:0"'
+        "service:", "extensions: {health_check: {}}\nservice:"
     )
     with running(tmp_path, config) as collector:
         assert collector.end() == 0
         log = collector.log()
-    assert ("WARNING exporters::prometheus: 0.0.0.0:" in log) is shown
+    assert ("extensions::health_check: configured, but " in log) is shown
     assert ("INFO draining" in log) is (level == "info")
     assert "receivers::otlp" not in log
 
