@@ -7,7 +7,7 @@ does the rest. It knows neither Celery nor the SDK, so that importing it costs n
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from telemetry import closed, settings
 from telemetry.guard import bindhook
@@ -29,6 +29,7 @@ def instrument(
     export_interval_seconds: float | None = None,
     attributes: Iterable[str] = (),
     canary_interval_seconds: float | None = None,
+    trace_exceptions: Literal["scrub", "keep"] = "scrub",
 ) -> None:
     """Watch the workers of `app`, count what this process publishes, and push both by OTLP.
 
@@ -36,6 +37,8 @@ def instrument(
     later, and doing it again changes nothing. OTEL_* variables say where to push and how often, and
     win over `export_interval_seconds`. `attributes` are names of message headers, such as
     `tenant_id`, that become attributes of the tasks' metrics; PORTLESS_ATTRIBUTES wins.
+    Where spans are exported, `trace_exceptions="keep"` leaves in them what exceptions say, which
+    may be what a task was given; PORTLESS_TRACE_EXCEPTIONS wins.
     With OTEL_SDK_DISABLED=true nothing happens at all, except that a PORTLESS_GUARD of refuse or
     warn still guards the workers.
 
@@ -51,6 +54,7 @@ def instrument(
             export_interval_seconds=export_interval_seconds,
             attributes=attributes,
             canary_interval_seconds=canary_interval_seconds,
+            trace_exceptions=trace_exceptions,
         )
         if not wanted.enabled:
             _guard(app, enabled=False)
@@ -60,6 +64,12 @@ def instrument(
         _this = ThisProcess(wanted, os.environ)
     _guard(app, enabled=True)
     _this.add(app)
+
+
+def prepare(headers: dict[str, Any] | None) -> None:
+    """Make a message ready that is published before `instrument` could hear of it."""
+    if _this is not None and headers is not None:
+        _this.publisher.prepare(headers)
 
 
 def _guard(app: Celery, enabled: bool) -> None:

@@ -15,6 +15,7 @@ import logging
 import os
 import socket
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from billiard.process import current_process
@@ -33,12 +34,15 @@ from telemetry.tasks import beat
 from telemetry.tasks.facts import Bound, Fact, WorkerStarted, WorkerStopped
 from telemetry.tasks.headers import Lifted
 from telemetry.tasks.publish import Publisher
+from telemetry.tasks.safely import Safely
 from telemetry.tasks.steps import steps
+from telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from celery import Celery
+    from opentelemetry.sdk.resources import Resource
 
     from telemetry.settings import Settings
 
@@ -68,6 +72,7 @@ class ThisProcess:
         self._inherited: object | None = None
         """Whose MeterProvider was there when this process was forked."""
         self._slots: Slots | None = None
+        self._forked = False
         self._down = False
         self._node_name: str | None = None
         self._is_worker = False
@@ -76,7 +81,11 @@ class ThisProcess:
         own = steps(self)
         self._health = WorkerHealth(wanted, environ, self.record, self._is_down, after=own[0])
         self._steps = tuple(zip(own, self._health.steps))
-        self._publisher = Publisher(self.record, self._apps, self.lifted)
+        self.publisher = Publisher(self.record, self._apps, self.lifted)
+        self._safely = Safely(self.record)
+        # Before tracing connects to the same signal: a first span needs a provider.
+        signals.before_task_publish.connect(self._publishes)
+        self._tracing = Tracing(wanted)
         signals.worker_process_init.connect(self._pool_process_begins)
         signals.worker_process_shutdown.connect(self._pool_process_ends)
         signals.worker_shutdown.connect(self._ends)
@@ -171,8 +180,7 @@ class ThisProcess:
         """
         if not self._is_worker:
             reporter, self._reporter = self._reporter, None
-            if reporter is not None:
-                reporter.stop(wait=exitcode in _UNHURRIED)
+            self._say_last(reporter, wait=exitcode in _UNHURRIED)
 
     def _beat_begins(self, sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's service
         """Beat runs here: on its own, in a process of a worker's, or in a worker's thread."""
@@ -200,7 +208,17 @@ class ThisProcess:
         self._reporter = Reporter(
             self._wanted, resource, down=self._down, quiet=quiet, durable=durable
         )
+        self._safely("tracing", self._begin_tracing, resource)
         return self._reporter
+
+    def _begin_tracing(self, resource: Resource) -> None:
+        forked, self._forked = self._forked, False
+        self._tracing.begin(resource, forked=forked)
+
+    def _publishes(self, **_: object) -> None:
+        """Before the first message of a process that only publishes."""
+        if self._reporter is None:
+            self._safely("publishes", self._producer_begins)
 
     def _tell_provider(self, provider: object, *, forks: bool) -> None:
         if forks and isinstance(provider, MeterProvider):
@@ -251,8 +269,18 @@ class ThisProcess:
         if reporter is not None:
             if was_worker:
                 reporter.record(WorkerStopped())
-            reporter.stop()
+            self._say_last(reporter, wait=True)
             self._down = reporter.down
+
+    def _say_last(self, reporter: Reporter | None, *, wait: bool) -> None:
+        """Export metrics and spans a last time, both at once, within the report's time."""
+        if reporter is None:
+            return
+        ends_at = monotonic() + reporter.stop_seconds
+        spans = self._tracing.flushing()
+        reporter.stop(wait=wait)
+        if spans is not None and wait:
+            spans.join(max(0.0, ends_at - monotonic()))
 
     def _forks(self) -> None:
         """What a worker forks is a pool process, in which a reader made here has no business."""
@@ -261,6 +289,7 @@ class ThisProcess:
 
     def _was_forked(self) -> None:
         self._inherited = instruments.somebody_s()
+        self._forked = True
         self._down = self._is_down()
         self._health.was_forked()
         if self._reporter is not None:

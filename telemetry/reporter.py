@@ -124,10 +124,9 @@ class Reporter:
         return self._ticker.flush(timeout_seconds)
 
     def stop(self, *, wait: bool = True) -> bool:
-        """The last export; whether it was sent in time. At most `STOP_SECONDS`."""
-        seconds = STOP_SECONDS_DOWN if self.down else STOP_SECONDS
+        """The last export; whether it was sent in time. At most `stop_seconds`."""
         self._neighbours = None
-        done = self._ticker.stop(seconds if wait else 0)
+        done = self._ticker.stop(self.stop_seconds if wait else 0)
         if self._file is not None:
             # What nobody has taken stays, to be continued or to be sent by others.
             self._inbox.read(self._file.remove if done and self._said else self._file.leave)
@@ -139,6 +138,11 @@ class Reporter:
         if self._file is not None:
             self._file.forget()
             self._tallies.moved()
+
+    @property
+    def stop_seconds(self) -> float:
+        """How long its end may take now."""
+        return STOP_SECONDS_DOWN if self.down else STOP_SECONDS
 
     def _export(self) -> None:
         scopes: list[ScopeMetrics] = []

@@ -56,6 +56,12 @@ class Settings:
     """Message headers that become attributes of the tasks' metrics."""
     attributes_max: int = ATTRIBUTES_MAX
     """Sets of their values in one process, each with a task and a queue."""
+    traces: Protocol | None = None
+    """By which protocol spans are exported; None: not by us."""
+    traces_of_tasks: bool = True
+    """False where OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names Celery."""
+    trace_exceptions: Literal["scrub", "keep"] = "scrub"
+    """What becomes of that which exceptions say in spans."""
     state_dir: Path | None = None
     """Where workers keep what has to outlive them; None: nowhere."""
     observe: bool = True
@@ -74,6 +80,7 @@ def read(
     export_interval_seconds: float | None = None,
     attributes: Iterable[str] = (),
     canary_interval_seconds: float | None = None,
+    trace_exceptions: str = "scrub",
 ) -> Settings:
     """The settings of a process; `green` names the library that made its threads greenlets.
 
@@ -86,11 +93,14 @@ def read(
         return Settings(enabled=False)
     warnings: list[str] = []
     return Settings(
-        protocol=_protocol(environ, green),
+        protocol=_protocol(environ, green, "METRICS"),
         interval_seconds=_interval_seconds(environ, export_interval_seconds),
         timeout_seconds=_timeout_seconds(environ, warnings),
         collector=_collector(environ),
         attributes=_attributes(environ, attributes),
+        traces=_protocol(environ, green, "TRACES") if _traces(environ, warnings) else None,
+        traces_of_tasks=_traces_of_tasks(environ),
+        trace_exceptions=_trace_exceptions(environ, trace_exceptions),
         attributes_max=_attributes_max(environ),
         state_dir=state_dir(environ),
         observe=_observe(environ),
@@ -159,8 +169,35 @@ def _exports(environ: Mapping[str, str]) -> bool:
     return True
 
 
-def _protocol(environ: Mapping[str, str], green: str | None) -> Protocol:
-    for name in ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+def _traces(environ: Mapping[str, str], warnings: list[str]) -> bool:
+    """Whether spans are to be exported by OTLP: only where that is asked for."""
+    name = "OTEL_TRACES_EXPORTER"
+    wanted = {word.strip() for word in environ.get(name, "none").split(",")}
+    if others := wanted - {"otlp", "none"}:
+        warnings.append(
+            f"{name} asks for {', '.join(sorted(others))}: of spans, only otlp is set up here; "
+            "what opentelemetry-instrument sets up is used as it is"
+        )
+    return "otlp" in wanted
+
+
+def _traces_of_tasks(environ: Mapping[str, str]) -> bool:
+    disabled = environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
+    return not {"celery", "*"} & {word.strip() for word in disabled}
+
+
+def _trace_exceptions(environ: Mapping[str, str], argument: str) -> Literal["scrub", "keep"]:
+    name = "PORTLESS_TRACE_EXCEPTIONS"
+    value = environ.get(name, argument).lower()
+    if value == "keep":
+        return "keep"
+    if value == "scrub":
+        return "scrub"
+    raise SettingsError(f"{name} is {value!r}; scrub and keep are possible")
+
+
+def _protocol(environ: Mapping[str, str], green: str | None, signal: str) -> Protocol:
+    for name in (f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         value = environ.get(name)
         if value == "http/protobuf":
             return "http/protobuf"

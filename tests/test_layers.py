@@ -35,10 +35,11 @@ RANKS = {
         "tasks",
         "state",
         "export",
-        "broker",
+        "broker tracing",
         "reporter flush health",
         "process",
         "install",
+        "zero",
         "__init__",
         "cli",
         "__main__",
@@ -48,7 +49,7 @@ RIM = {
     "collector": {"server", "cli"},
     "telemetry": {
         *("broker", "export", "guard", "health", "instruments", "process", "reporter"),
-        *("state", "tasks", "ticker"),
+        *("state", "tasks", "ticker", "tracing"),
     },
 }
 OUTSIDE = {"asyncio", "http", "random", "signal", "socket", "ssl", "subprocess"}

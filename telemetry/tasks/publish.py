@@ -49,8 +49,12 @@ class Publisher:
 
     def _on_publish(self, headers: dict[str, Any] | None = None, **_: object) -> None:
         if headers is not None:
-            headers[HEADER] = time()
-            self._safely("task_carries", self._lifted.carry, headers)
+            self.prepare(headers)
+
+    def prepare(self, headers: dict[str, Any]) -> None:
+        """Write into a message that is about to be sent when that is, and what goes along."""
+        headers[HEADER] = time()
+        self._safely("task_carries", self._lifted.carry, headers)
 
     def _on_published(
         self,

@@ -27,7 +27,7 @@ class Safely:
         self._record = record
         self._logged: set[str] = set()
 
-    def __call__(self, hook: str, body: Callable[..., None], *args: Any) -> None:  # noqa: ANN401 - whatever the hook was given
+    def __call__(self, hook: str, body: Callable[..., object], *args: Any) -> None:  # noqa: ANN401 - whatever the hook was given
         """Call `body(*args)`; it raises nothing."""
         try:
             body(*args)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +38,17 @@ class Point(NamedTuple):
     sum: float
 
 
+class Span(NamedTuple):
+    """One span."""
+
+    instance: str
+    name: str
+    attributes: dict[str, str]
+    events: list[dict[str, str]]
+    message: Any
+    """As OTLP has it."""
+
+
 class Sink:
     """Takes requests; `status` is what it answers."""
 
@@ -47,6 +59,9 @@ class Sink:
         """Of the last request."""
         self.bodies: list[bytes] | None = None
         """Every request as it came, for who sets this to a list."""
+        self.spans: list[Span] = []
+        """Every span received, in the order it came."""
+        self.trace_bodies: list[bytes] = []
         self.points: list[Point] = []
         """Every point received, in the order it came."""
         self._lives: dict[tuple[str, Attributes, str, int], Point] = {}
@@ -75,6 +90,9 @@ class Sink:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
+                if sink.status == 200 and self.path == "/v1/traces":
+                    sink.trace_bodies.append(body)
+                    sink._take_spans(ExportTraceServiceRequest.FromString(body))
                 if sink.status == 200 and self.path == "/v1/metrics":
                     sink.headers = dict(self.headers)
                     if sink.bodies is not None:
@@ -97,6 +115,19 @@ class Sink:
             if known is None or point.kind == "gauge" or point.value >= known.value:
                 self._lives[life] = point
         self.requests += 1
+
+    def _take_spans(self, request: ExportTraceServiceRequest) -> None:
+        for resource in request.resource_spans:
+            names = {item.key: item.value.string_value for item in resource.resource.attributes}
+            for scope in resource.scope_spans:
+                for span in scope.spans:
+                    attributes = {item.key: item.value.string_value for item in span.attributes}
+                    events = [
+                        {item.key: item.value.string_value for item in event.attributes}
+                        for event in span.events
+                    ]
+                    instance = names.get("service.instance.id", "")
+                    self.spans.append(Span(instance, span.name, attributes, events, span))
 
     def sums(self, name: str, *, of: str = "value") -> dict[Attributes, float]:
         """By attributes: the sum of a counter, or of a histogram its count or (`of="sum"`) sum."""

@@ -158,6 +158,31 @@ def test_attributes_that_cannot_be_are_refused(attributes: list[str], words: str
         settings.read({"PORTLESS_ATTRIBUTES_MAX": "many"})
 
 
+def test_traces_are_exported_where_that_is_asked_for() -> None:
+    """Not by default; by the protocol for traces, or else the common one."""
+    assert settings.read({}).traces is None
+    asked = {"OTEL_TRACES_EXPORTER": "otlp"}
+    assert settings.read(asked).traces == "http/protobuf"
+    environ = {**asked, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}
+    assert settings.read(environ).traces == "grpc"
+    assert settings.read(environ).protocol == "http/protobuf"
+    other = settings.read({"OTEL_TRACES_EXPORTER": "zipkin,none"})
+    assert other.traces is None
+    assert "asks for zipkin" in other.warnings[0]
+    off = {**asked, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "requests, celery"}
+    assert not settings.read(off).traces_of_tasks
+
+
+def test_what_exceptions_say_is_kept_where_that_is_asked_for() -> None:
+    """By the variable, or else by the argument; another word is refused."""
+    name = "PORTLESS_TRACE_EXCEPTIONS"
+    assert settings.read({}).trace_exceptions == "scrub"
+    assert settings.read({}, trace_exceptions="keep").trace_exceptions == "keep"
+    assert settings.read({name: "scrub"}, trace_exceptions="keep").trace_exceptions == "scrub"
+    with pytest.raises(SettingsError, match=name):
+        settings.read({name: "yes"})
+
+
 def test_grpc_is_refused_among_greenlets() -> None:
     """It would stop all of them while it exports."""
     with pytest.raises(SettingsError, match="every greenlet of gevent"):
