@@ -3,8 +3,8 @@
 Rules run once per new stream; afterwards its source and its series are two numbers. A series is
 what the rules left of all streams that became equal. A source is awake or asleep, and a series is
 shown from its first source that wakes on; who sleeps, what is hidden, and for how long that is
-remembered, others decide. Here is the limit on streams that are awake. No numbers of points, no
-time, no exporter and no transport come in.
+remembered, others decide. Here are the limits on streams, how many are awake and how long they are.
+No numbers of points, no time, no exporter and no transport come in.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from collector.errors import Reason, RuleConflict, Untranslatable
+from collector.extent import check_labels, check_stream
 from collector.model import Kind, Merge, Temporality
 
 if TYPE_CHECKING:
@@ -117,9 +118,11 @@ class Router:
         return route
 
     def _new(self, stream: Stream) -> Route | None:
+        check_stream(stream)
         rewritten = self._rewrite(stream)
         if rewritten is None:
             return None
+        check_labels(rewritten)
         known = self._numbers.get(rewritten)
         fed = Fed(rewritten) if known is None else self._fed[known]
         number = known

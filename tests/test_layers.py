@@ -15,7 +15,7 @@ RANKS = {
     # A room imports rooms of earlier lines only; rooms of one line do not see each other.
     "collector": [
         "errors model settings reading otelcol",
-        "fields histogram wire",
+        "fields histogram wire extent",
         "ledger exposition access confighttp go_regexp rule attributes",
         "aggregation",
         "ottl",

@@ -33,6 +33,9 @@ OpenTelemetry no finer one (https://opentelemetry.io/docs/specs/otel/metrics/sdk
 EXPONENT_MIN, EXPONENT_MAX = -1075, 1024
 """Doubles lie between these powers of two."""
 
+KNOWN_BYTES_MAX = 1024
+"""Longer attribute sets are read anew each time they have to be learnt; usual ones take 200."""
+
 LASTING = frozenset({Kind.COUNTER, Kind.HISTOGRAM, Kind.EXPONENTIAL, Kind.SUMMARY})
 """Kinds of which a life's largest reading counts, whenever it was taken."""
 
@@ -309,7 +312,8 @@ class Points:
                 found = attributes(self._data, ranges)
             except DuplicateKey:
                 raise Unlearnable(Reason.DUPLICATE_ATTRIBUTE) from None
-            self._known[raw] = found
+            if sum(b - a for a, b in ranges) <= KNOWN_BYTES_MAX:
+                self._known[raw] = found
         since = 0
         if start is not None and self._head.temporality is Temporality.CUMULATIVE:
             since = int.from_bytes(self._data[start : start + CELL], "little")

@@ -32,6 +32,8 @@ ATTRIBUTES_MAX = 200_000
 """Attribute sets remembered by their bytes; beyond, the memory starts anew."""
 SHAPES_MAX = 50_000
 """Shapes remembered; beyond, metrics are learnt for one request only."""
+SHAPE_BYTES_MAX = 256 * 1024 * 1024
+"""Of all metrics, requests or contexts that are remembered, each; some 3,000 bodies of workers."""
 
 
 class Context(NamedTuple):
@@ -70,8 +72,11 @@ Framed = tuple[bytes, bytes, int, int]
 class Reader:
     """Reads requests; remembers contexts and shapes."""
 
-    def __init__(self, wanted: Wanted = NOTHING_MORE) -> None:
+    def __init__(
+        self, wanted: Wanted = NOTHING_MORE, shape_bytes_max: int = SHAPE_BYTES_MAX
+    ) -> None:
         self._wanted = wanted
+        self._shape_bytes_max = shape_bytes_max
         self._desk = Desk()
         self._contexts: dict[tuple[bytes, bytes], Context] = {}
         self._attributes: AttributesCache = {}
@@ -79,6 +84,7 @@ class Reader:
         self._latest: dict[tuple[bytes, bytes, bytes], Key] = {}
         """Of the metrics whose size goes with their numbers, the shape that was learnt last."""
         self._requests: dict[tuple[int, bytes], RequestShape] = {}
+        self._context_bytes = self._shape_bytes = self._request_bytes = 0
         self.learnt = 0
         """Metrics that had to be learnt since the start."""
         self.matched = 0
@@ -104,9 +110,12 @@ class Reader:
         """Make one shape of a request that `read` said was known."""
         self._desk.lay(body, 0, len(body))
         shape = self._desk.join([(part.at, part.shape) for part in parts], len(body), now)
-        if len(self._requests) >= SHAPES_MAX:
+        beginning = _beginning(body)
+        self._request_bytes += 0 if beginning in self._requests else len(body)
+        if len(self._requests) >= SHAPES_MAX or self._request_bytes > self._shape_bytes_max:
             self._requests.clear()
-        self._requests[_beginning(body)] = shape
+            self._request_bytes = len(body)
+        self._requests[beginning] = shape
         return shape
 
     def read(self, body: bytes, now: float) -> Taken:
@@ -126,10 +135,25 @@ class Reader:
     def forget(self, before: float) -> None:
         """Drop the shapes that nothing matched since `before`."""
         for key in [key for key, shape in self._shapes.items() if shape.used < before]:
-            del self._shapes[key]
+            self._drop(key)
         self._latest = {name: key for name, key in self._latest.items() if key in self._shapes}
         for beginning in [key for key, shape in self._requests.items() if shape.used < before]:
             del self._requests[beginning]
+            self._request_bytes -= beginning[0]
+
+    def _drop(self, key: Key) -> None:
+        if self._shapes.pop(key, None) is not None:
+            self._shape_bytes -= key[2]
+
+    def _keep(self, key: Key, shape: MetricShape) -> None:
+        """Remember a shape, if there is room."""
+        if key not in self._shapes:
+            if len(self._shapes) >= SHAPES_MAX:
+                return
+            if self._shape_bytes + key[2] > self._shape_bytes_max:
+                return
+            self._shape_bytes += key[2]
+        self._shapes[key] = shape
 
     def _recognise(self, body: bytes, framed: list[Framed]) -> list[Part] | None:
         """Return the parts if every one of them is known."""
@@ -166,8 +190,10 @@ class Reader:
         context = self._contexts.get((outer, inner))
         if context is None:
             context = Context(_resource(outer), _scope(inner))
-            if len(self._contexts) >= SHAPES_MAX:
+            self._context_bytes += len(outer) + len(inner)
+            if len(self._contexts) >= SHAPES_MAX or self._context_bytes > self._shape_bytes_max:
                 self._contexts.clear()
+                self._context_bytes = len(outer) + len(inner)
             self._contexts[outer, inner] = context
         size = end - at
         key = outer, inner, size, _name(body, at)
@@ -182,10 +208,9 @@ class Reader:
             if shape.is_growing:
                 # the next export may have another size: of all of them the last is kept
                 last = self._latest.setdefault((outer, inner, key[-1]), key)
-                self._shapes.pop(last, None)
+                self._drop(last)
                 self._latest[outer, inner, key[-1]] = key
-            if len(self._shapes) < SHAPES_MAX or key in self._shapes:
-                self._shapes[key] = shape
+            self._keep(key, shape)
         else:
             self.matched += 1
         return Part(context, shape, self._desk.gather(shape), at)
