@@ -56,10 +56,14 @@ def broker(
     driver = driver_type(connection)
     if driver == "sql":
         return _sql(connection, interval_seconds)
-    if driver in {"redis", "amqp"}:
-        from telemetry.broker.passive import PassiveBroker  # noqa: PLC0415 - not for SQL
+    if driver == "redis":
+        from telemetry.broker.redis import RedisBroker  # noqa: PLC0415 - only what is needed
 
-        return PassiveBroker(connection, queue_names)
+        return RedisBroker(connection, queue_names)
+    if driver == "amqp":
+        from telemetry.broker.amqp import AmqpBroker  # noqa: PLC0415
+
+        return AmqpBroker(connection, queue_names)
     raise Unreadable(
         f"the queues of a broker of the kind {driver!r} cannot be read; "
         "PostgreSQL, SQLite, Redis and AMQP can"
