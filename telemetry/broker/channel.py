@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from urllib.parse import parse_qs, urlsplit
 
 from telemetry.broker.blind import Unseen, reason
 
@@ -76,7 +77,12 @@ def _name(connection: Connection) -> str:
 
     Behind sentinels the address is any of theirs; the name of the master is one for all.
     """
-    options = connection.transport_options or {}
+    host, inside = str(connection.hostname or "localhost"), str(connection.virtual_host or "")
+    if "://" in host:  # a socket's: kombu keeps the rest of the address here, the password too
+        parts = urlsplit(host)
+        return "/".join(
+            [parts.path.rpartition("/")[2], *parse_qs(parts.query).get("virtual_host", ())]
+        )
     port = connection.port or connection.get_transport_cls().default_port
-    host = options.get("master_name") or f"{connection.hostname or 'localhost'}:{port}"
-    return f"{host}/{str(connection.virtual_host or '').strip('/')}"
+    options = connection.transport_options or {}
+    return f"{options.get('master_name') or f'{host}:{port}'}/{inside.strip('/')}"

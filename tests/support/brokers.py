@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.support import redis
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -21,7 +23,6 @@ START_SECONDS = 90.0
 """RabbitMQ takes some 10 s for itself, and this is a small machine with much to do."""
 RABBITMQ = max(Path("/usr/lib/rabbitmq/lib").glob("*/sbin/rabbitmq-server"), default=None)
 """The script itself: Debian's way to it changes to a user of its own."""
-HAS_REDIS = shutil.which("redis-server") is not None
 HAS_RABBITMQ = RABBITMQ is not None and shutil.which("epmd") is not None
 
 
@@ -41,20 +42,18 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def redis(directory: Path, *options: str) -> Iterator[int]:
-    """A server, or with `--sentinel` what watches over one; its port."""
-    port = _free_port()
-    file = directory / f"redis-{port}.conf"
-    file.write_text(f"port {port}\nbind 127.0.0.1\ndir {directory}\nsave ''\n")
-    with _running(["redis-server", str(file), *options], directory / f"redis-{port}.log") as server:
-        server.wait_for(lambda: _answers(port))
+def redis_on_tcp(directory: Path, *options: str) -> Iterator[int]:
+    """A Redis with a port, as sentinels need it; the port."""
+    port = free_port()
+    tcp = ("--port", str(port), "--bind", "127.0.0.1")
+    with redis.running(directory, *tcp, *options):
         yield port
 
 
 @contextmanager
 def sentinel(directory: Path, master_port: int) -> Iterator[int]:
     """A sentinel that watches a master by the name `shop`; its port."""
-    port = _free_port()
+    port = free_port()
     file = directory / f"sentinel-{port}.conf"
     file.write_text(
         f"port {port}\nbind 127.0.0.1\ndir {directory}\n"
@@ -69,7 +68,7 @@ def sentinel(directory: Path, master_port: int) -> Iterator[int]:
 @contextmanager
 def rabbitmq(directory: Path) -> Iterator[int]:
     """A node, and as a child of ours the daemon by which nodes find each other; the node's port."""
-    port, names, distribution = _free_port(), _free_port(), _free_port()
+    port, names, distribution = free_port(), free_port(), free_port()
     environ = {
         "HOME": str(directory),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -123,7 +122,8 @@ def _answers(port: int) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -23,11 +23,12 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[str]:
+def running(directory: Path, *options: str) -> Iterator[str]:
     """A server for the length of the block; its address for Celery."""
     socket = directory / "redis.sock"
     command = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", ""]
-    server = subprocess.Popen([*command, "--dir", str(directory)], stdout=subprocess.DEVNULL)
+    command += ["--dir", str(directory), *options]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + START_SECONDS
         while not socket.exists():

@@ -19,6 +19,7 @@ from telemetry.broker.brokers import broker
 from telemetry.broker.readings import of
 from telemetry.tasks.publish import HEADER
 from tests.support import brokers
+from tests.support import redis as redis_server
 from tests.support.sink import Sink
 from tests.support.worker import ROOT
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from telemetry.broker.readings import Look
 
 needs_redis = pytest.mark.skipif(
-    not brokers.HAS_REDIS, reason="needs redis-server; on Debian: apt install redis-server"
+    not redis_server.is_installed(),
+    reason="needs redis-server; on Debian: apt install redis-server",
 )
 needs_rabbitmq = pytest.mark.skipif(
     not brokers.HAS_RABBITMQ, reason="needs RabbitMQ; on Debian: apt install rabbitmq-server"
@@ -40,7 +42,7 @@ needs_rabbitmq = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A Redis; its port."""
-    with brokers.redis(tmp_path_factory.mktemp("redis")) as port:
+    with brokers.redis_on_tcp(tmp_path_factory.mktemp("redis")) as port:
         yield port
 
 
@@ -82,6 +84,21 @@ def send(connection: Connection, queue: str, *headers: dict[str, Any], **options
     with connection.SimpleQueue(queue) as simple:
         for one in headers:
             simple.put({}, headers=one, **options)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("redis://:hunter2@h:1/2", "h:1/2"),
+        ("redis+socket://:hunter2@/run/shop/redis.sock?virtual_host=3", "redis.sock/3"),
+        ("redis+socket:///run/shop/redis.sock", "redis.sock"),
+        ("amqp://u:hunter2@h/shop", "h:5672/shop"),
+        ("amqp://", "localhost:5672/"),
+    ],
+)
+def test_a_broker_s_name_is_no_secret(url: str, name: str) -> None:
+    """It becomes a label: host, port and database of the address, and nothing else of it."""
+    assert broker(Connection(url), tuple, 1.0).name == name
 
 
 @needs_redis
@@ -151,7 +168,7 @@ def test_a_master_is_found_by_its_sentinel(redis: int, tmp_path: Path) -> None:
 @needs_redis
 def test_a_redis_that_is_gone_or_closed_is_a_reason(tmp_path: Path) -> None:
     """No password is denied, no server unreachable; the broker's name is known all the same."""
-    with brokers.redis(tmp_path, "--requirepass", "hunter2") as port:
+    with brokers.redis_on_tcp(tmp_path, "--requirepass", "hunter2") as port:
         for user, reason in (("", "denied"), (":hunter2@", None)):
             connection = Connection(f"redis://{user}127.0.0.1:{port}/0")
             with observed(connection, "lab") as observer:
