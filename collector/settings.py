@@ -51,6 +51,19 @@ class Access(NamedTuple):
         return not self.authenticator and not (self.tls and self.tls.client_ca_file)
 
 
+class Timeouts(NamedTuple):
+    """How long an HTTP server waits; None is the server's own patience, which has an end too."""
+
+    header_seconds: float | None = None
+    """`read_header_timeout`: for the head of a request."""
+    request_seconds: float | None = None
+    """`read_timeout`: for a request from its first byte to its last."""
+    response_seconds: float | None = None
+    """`write_timeout`: for the client to take an answer."""
+    idle_seconds: float | None = None
+    """`keepalive::idle_timeout`: for the next request."""
+
+
 @dataclass(frozen=True)
 class BasicAuth:
     """`extensions.basicauth`: user names and hashed passwords, as lines of htpasswd."""
@@ -83,6 +96,7 @@ class OtlpHttp:
     body_bytes_max: int = 20 * 1024 * 1024
     """Counts for the body on the wire and again after decompression."""
     access: Access = Access()
+    timeouts: Timeouts = Timeouts()
 
 
 @dataclass(frozen=True)
@@ -162,6 +176,7 @@ class Prometheus:
     """Whether names stay as they are, for clients that take any UTF-8 in them."""
     send_timestamps: bool = False
     access: Access = Access()
+    timeouts: Timeouts = Timeouts()
 
 
 @dataclass(frozen=True)
@@ -174,6 +189,7 @@ class HealthCheck:
     """None answers the Collector's JSON with status and uptime."""
     unhealthy_body: str | None = None
     access: Access = Access()
+    timeouts: Timeouts = Timeouts()
 
 
 @dataclass(frozen=True)

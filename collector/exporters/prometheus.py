@@ -39,6 +39,7 @@ def read(section: Section) -> Prometheus:
     return Prometheus(
         endpoint=confighttp.read(section, Endpoint("", 0)),
         access=access.read(section),
+        timeouts=confighttp.timeouts(section),
         namespace=section.text("namespace"),
         const_labels=_const_labels(section),
         metric_expiration_seconds=_expiration_seconds(section),

@@ -33,6 +33,7 @@ def read(section: Section) -> HealthCheck:
     return HealthCheck(
         endpoint=confighttp.read(section, default.endpoint),
         access=access.read(section),
+        timeouts=confighttp.timeouts(section),
         path=path,
         healthy_body=healthy if has_bodies else None,
         unhealthy_body=unhealthy if has_bodies else None,

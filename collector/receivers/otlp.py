@@ -42,4 +42,5 @@ def _http(section: Section) -> OtlpHttp:
         body_bytes_max=section.whole("max_request_body_size", most=_BODY_BYTES_MOST)
         or default.body_bytes_max,
         access=access.read(section),
+        timeouts=confighttp.timeouts(section),
     )

@@ -12,6 +12,7 @@ from collections import deque
 from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import unquote
 
@@ -261,6 +262,12 @@ class Connection(asyncio.BufferedProtocol):
         """Whether no request is under way and every answer is on its way."""
         busy = self._reading or self._pending or self._closing
         return not busy and not self._transport.get_write_buffer_size()
+
+    @property
+    def asks_since(self) -> float:
+        """Since when it is sending the head of a request; infinity where it is not."""
+        asking = self._reading and self._in_head and not self._pending and not self._closing
+        return self._began if asking else inf
 
     def leave(self) -> None:
         """Close when all that was written is sent."""

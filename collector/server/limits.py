@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from collector.self_metrics import Sample, counter
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable
 
+    from collector.settings import Timeouts
+
 
 class Limit(str, enum.Enum):
     """Why the server ended a connection or refused a request; a label of its own counters."""
@@ -19,7 +21,7 @@ class Limit(str, enum.Enum):
     CONNECTIONS = "connections"
     """As many connections as allowed are open, and none of them is idle."""
     EVICTED = "evicted"
-    """Idle for longest when there was no room for a new connection."""
+    """Idle or slow to ask for longest when there was no room for a new connection."""
     IDLE_SECONDS = "idle_seconds"
     """No request for long."""
     REQUEST_SECONDS = "request_seconds"
@@ -86,6 +88,18 @@ class Limits:
     """Above every usual interval of pushing and scraping, so that it is the client that closes."""
     linger_seconds: float = 2.0
     """How long input is thrown away after a refusal, so that the client reads why."""
+
+    def patient(self, timeouts: Timeouts) -> Limits:
+        """Return the same limits with what a file says of time."""
+        head, request, response, idle = timeouts
+        request_seconds = request or self.request_seconds_max
+        return replace(
+            self,
+            header_seconds_max=head or min(self.header_seconds_max, request_seconds),
+            request_seconds_max=max(request_seconds, head or 0.0),
+            response_seconds_max=response or self.response_seconds_max,
+            idle_seconds_max=idle or self.idle_seconds_max,
+        )
 
 
 def limited(server: str, limits: Iterable[Limit], counts: Counter[Limit]) -> list[Sample]:

@@ -19,7 +19,7 @@ from collector.server.listening import ListenError
 from collector.server.metrics_http import MetricsHttp
 from collector.server.otlp_http import OtlpHttp
 from collector.server.tls import Certificates
-from collector.settings import Access
+from collector.settings import Access, Timeouts
 
 if TYPE_CHECKING:
     import socket
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 SCRAPERS_MAX = 128
 """Connections of those who look, for each of the servers where one can."""
-SCRAPED = Limits(connections_max=SCRAPERS_MAX)
 
 
 class Server(Protocol):
@@ -69,6 +68,30 @@ class Place(NamedTuple):
     """Whether it may be used by whoever reaches it, and nobody has allowed that."""
 
 
+class HttpSettings(Protocol):
+    """What the settings of all HTTP servers say."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it listens."""
+
+    @property
+    def access(self) -> Access:
+        """Who may come in."""
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long it waits."""
+
+
+class Unguarded(NamedTuple):
+    """The settings of a server of which a file says only where it listens."""
+
+    endpoint: Endpoint
+    access: Access = Access()
+    timeouts: Timeouts = Timeouts()
+
+
 class Builder:
     """Makes servers; all of them raise ListenError where a file or a library is missing."""
 
@@ -94,34 +117,27 @@ class Builder:
     def ways_out(self) -> Iterator[Place]:
         """Make the servers of the exporters that are scraped."""
         for id_, outlet in self._river.prometheus.items():
-            settings = outlet.settings
-            handler = MetricsHttp(outlet.scrape, open_metrics=settings.enable_open_metrics)
-            path = f"exporters::{id_}"
-            yield self._http(str(id_), handler, settings.endpoint, path, settings.access)
+            handler = MetricsHttp(outlet.scrape, open_metrics=outlet.settings.enable_open_metrics)
+            yield self._http(str(id_), handler, outlet.settings, f"exporters::{id_}")
 
     def windows(self, health: HealthHttp, self_metrics: Callable[[], bytes]) -> Iterator[Place]:
         """Make the servers by which the collector itself is watched."""
         if self._plan.health_check:
-            settings = self._plan.health_check
             path = "extensions::health_check"
-            yield self._http("health_check", health, settings.endpoint, path, settings.access)
+            yield self._http("health_check", health, self._plan.health_check, path)
         endpoint = self._plan.self_telemetry.metrics
         if endpoint:
             handler = MetricsHttp(lambda _: self_metrics(), open_metrics=False)
             path = "service::telemetry::metrics"
-            yield self._http("self_metrics", handler, endpoint, path, Access())
+            yield self._http("self_metrics", handler, Unguarded(endpoint), path)
 
     def _protocols(self, id_: ComponentId, otlp: Otlp, connections_max: int) -> Iterator[Place]:
         path = f"receivers::{id_}::protocols"
         if otlp.http:
             intake = self._river.intake(id_, "http")
             handler = OtlpHttp(intake, otlp.http.body_bytes_max, self._clock)
-            name, settings = str(id_._replace(type="otlp_http")), otlp.http
-            limits = Limits(connections_max=connections_max)
-            place = self._http(
-                name, handler, settings.endpoint, f"{path}::http", settings.access, limits
-            )
-            yield place
+            name = str(id_._replace(type="otlp_http"))
+            yield self._http(name, handler, otlp.http, f"{path}::http", connections_max)
         if otlp.grpc:
             yield self._grpc(id_, otlp.grpc, f"{path}::grpc", connections_max)
 
@@ -145,14 +161,14 @@ class Builder:
         self,
         name: str,
         handler: Handler,
-        endpoint: Endpoint,
+        settings: HttpSettings,
         path: str,
-        access: Access,
-        limits: Limits = SCRAPED,
+        connections_max: int = SCRAPERS_MAX,
     ) -> Place:
-        door, now = self._door(name, path, access), time.monotonic()
+        door, now = self._door(name, path, settings.access), time.monotonic()
+        limits = Limits(connections_max=connections_max).patient(settings.timeouts)
         server = HttpServer(name, handler, limits, now, date(), door)
-        return self._place(server, endpoint, path, access)
+        return self._place(server, settings.endpoint, path, settings.access)
 
     def _door(self, name: str, path: str, access: Access) -> Door:
         tls = Certificates(access.tls, path, time.monotonic()) if access.tls else None

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 INBOUND_BYTES = 256 * 1024
 """As much as asyncio would read at once; it would make room for as many bytes each time anew."""
 
+ASKING_SECONDS = 2.0
+"""Any client's head is there by then; who takes longer may have to go when there is no room."""
 FAULT = Response(500, PLAIN, b"500 internal server error\n")
 
 
@@ -37,6 +39,10 @@ class Guest(Protocol):
     @property
     def idle(self) -> bool:
         """Whether nobody would miss it."""
+
+    @property
+    def asks_since(self) -> float:
+        """Since when it is sending the head of a request; infinity where it is not."""
 
     def leave(self) -> None:
         """Close when all that was written is sent."""
@@ -74,9 +80,10 @@ class Room:
         """Where every connection reads into, one after the other."""
         self.guests: set[Guest] = set()
         self.counts: Counter[Limit] = Counter()
+        self._full_since_tick = False
 
     def enter(self, guest: Guest) -> bool:
-        """Let a connection in, if need be in place of one that is idle."""
+        """Let a connection in, if need be in place of one that is idle or slow to ask."""
         if len(self.guests) >= self.limits.connections_max and not self._made_room():
             self.counts[Limit.CONNECTIONS] += 1
             return False
@@ -84,13 +91,27 @@ class Room:
         return True
 
     def _made_room(self) -> bool:
-        """Close some connections that were idle for longest: several, since all are looked at."""
-        idle = [guest for guest in self.guests if guest.idle]
+        """Close some connections that were idle for longest: several, since all are looked at.
+
+        If none is idle, those go that have not even finished the head of a request: who holds
+        connections by asking slowly does not keep others out. All are looked at once a tick at most
+        where that was in vain, since whoever comes in a flood would make it dear.
+        """
+        if self._full_since_tick:
+            return False
         some = max(1, self.limits.connections_max // 100)
+        idle = [guest for guest in self.guests if guest.idle]
         for guest in heapq.nsmallest(some, idle, key=lambda one: one.deadline):
             self.counts[Limit.EVICTED] += 1
             guest.leave()
-        return bool(idle)
+        if idle:
+            return True
+        slow = [guest for guest in self.guests if guest.asks_since < self.now - ASKING_SECONDS]
+        for guest in heapq.nsmallest(some, slow, key=lambda one: one.asks_since):
+            self.counts[Limit.EVICTED] += 1
+            guest.abort()
+        self._full_since_tick = not slow
+        return bool(slow)
 
     def answer(self, request: Request) -> Response:
         """Ask the handler; a fault of ours costs one request, not the process."""
@@ -106,6 +127,7 @@ class Room:
     def tick(self, now: float, date: str) -> None:
         """Tell the time, and end whatever is past its deadline."""
         self.door.tick(now)
+        self._full_since_tick = False
         self.now = now
         self.date = date
         for guest in [guest for guest in self.guests if guest.deadline < now]:

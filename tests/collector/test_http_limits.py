@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.server.limits import Limit
+from collector.server.limits import Limit, Limits
+from collector.server.room import ASKING_SECONDS
+from collector.settings import Timeouts
 from tests.collector.echo import BODY_BYTES_MAX, LIMITS, LONG
 from tests.collector.serving import eventually, request
 
@@ -211,6 +213,61 @@ def test_a_connection_too_many_is_refused(served: Served) -> None:
         client.send(request("GET")[5:])
         assert client.reply().status == 200
         client.close()
+
+
+def test_who_asks_slowly_keeps_nobody_out(served: Served) -> None:
+    """When there is no room, a head that takes long makes some; a body that comes in does not."""
+    slow = [served.client() for _ in range(2)]
+    whole = request(body=b"x" * 20)
+    with served.client() as body:
+        for client in slow:
+            client.send(whole[:5])
+        body.send(whole[:-5])
+        eventually(lambda: served.connections == 3)
+        eventually(lambda: served.buffered_bytes == 15)
+        with served.client() as early:
+            assert early.reply().status == 503
+        served.later(ASKING_SECONDS + 1)
+        with served.client() as client:
+            assert client.ask(request("GET")).status == 200
+        assert served.counted(Limit.EVICTED) == 1
+        body.send(whole[-5:])
+        assert body.reply().status == 200
+    for client in slow:
+        client.close()
+
+
+def test_looking_for_room_in_vain_is_not_repeated(served: Served) -> None:
+    """A flood of connections costs one look at all others a tick, not one each."""
+    with served.client() as one, served.client() as two, served.client() as three:
+        for client in (one, two, three):
+            client.send(request(body=b"x" * 20)[:-5])
+        eventually(lambda: served.buffered_bytes == 45)
+        for _ in range(2):
+            with served.client() as client:
+                assert client.reply().status == 503
+        one.send(b"x" * 5)
+        assert one.reply().status == 200  # it is idle now, and nobody has looked again
+        with served.client() as client:
+            assert client.reply().status == 503
+        served.later(1)
+        with served.client() as client:
+            assert client.ask(request("GET")).status == 200
+
+
+def test_a_file_may_say_how_long_to_wait() -> None:
+    """Longer or shorter than usual; a head never has longer than its request."""
+    usual = Limits(connections_max=1)
+    assert usual.patient(Timeouts()) == usual
+    assert usual.patient(Timeouts(1.0, 2.0, 3.0, 4.0)) == Limits(
+        connections_max=1,
+        header_seconds_max=1.0,
+        request_seconds_max=2.0,
+        response_seconds_max=3.0,
+        idle_seconds_max=4.0,
+    )
+    assert usual.patient(Timeouts(request_seconds=5.0)).header_seconds_max == 5.0
+    assert usual.patient(Timeouts(header_seconds=90.0)).request_seconds_max == 90.0
 
 
 def test_all_bodies_together_have_a_limit(served: Served) -> None:

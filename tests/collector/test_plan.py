@@ -109,6 +109,10 @@ receivers:
       http:
         endpoint: 0.0.0.0:14318
         max_request_body_size: 4194304
+        read_header_timeout: 5s
+        read_timeout: 10s
+        write_timeout: 20s
+        keepalive: {idle_timeout: 1m}
       grpc:
         endpoint: 0.0.0.0:14317
         max_recv_msg_size_mib: 16
@@ -161,7 +165,9 @@ service:
 def test_every_setting_arrives() -> None:
     """What a file says is in the plan."""
     made = plan.load("config.yaml", EVERYTHING, {}, total_memory_bytes=1000)
-    http = settings.OtlpHttp(Endpoint("0.0.0.0", 14318), 4194304)
+    http = settings.OtlpHttp(
+        Endpoint("0.0.0.0", 14318), 4194304, timeouts=settings.Timeouts(5.0, 10.0, 20.0, 60.0)
+    )
     keepalive = settings.GrpcKeepalive(60.0, 3600.0, 10.0, 300.0, 5.0, 30.0, True)
     grpc = settings.OtlpGrpc(Endpoint("0.0.0.0", 14317), 16 * 1024 * 1024, 10, keepalive)
     assert one(made.receivers) == settings.Otlp(http, grpc)
@@ -230,19 +236,19 @@ WARNINGS = [
     (
         "[memory_limiter, metrics_transform/gauges,",
         "[metrics_transform/gauges, memory_limiter,",
-        "51: service::pipelines::metrics/all::processors",
+        "55: service::pipelines::metrics/all::processors",
         "memory_limiter belongs first, where refusing is cheap",
     ),
     (
         "  extensions: [health_check]\n",
         "",
-        "39: extensions::health_check",
+        "43: extensions::health_check",
         "configured, but service::extensions does not name it",
     ),
     (
         "    metrics/all:\n",
         "    metrics/more: {receivers: [otlp], exporters: [prometheus/main]}\n    metrics/all:\n",
-        "50: service::pipelines::metrics/all",
+        "54: service::pipelines::metrics/all",
         (
             "metrics/more has a receiver and an exporter in common with it: "
             "of a series that both keep, the second is refused as duplicate_series"
@@ -251,7 +257,7 @@ WARNINGS = [
     (
         "namespace: shop",
         "namespace: ${env:SHOP}",
-        "33: exporters::prometheus/main::namespace",
+        "37: exporters::prometheus/main::namespace",
         "the environment variable SHOP is not set: it reads as nothing",
     ),
 ]
