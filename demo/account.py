@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from demo.shop import QUEUES
 from telemetry.catalog import OUTCOMES
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Books(NamedTuple):
     """Count over all tenants of the shop's histogram."""
     delay_seconds: int
     """Its sum."""
+    queues: Mapping[str, int]
+    """Messages that wait in each of the shop's queues."""
 
 
 class Line(NamedTuple):
@@ -83,6 +86,11 @@ def exposed(page: Page) -> Books:
         tokens=round(page.sum("shop_llm_tokens_total")),
         delays=round(page.sum("shop_conversion_delay_seconds_count")),
         delay_seconds=round(page.sum("shop_conversion_delay_seconds_sum")),
+        queues={
+            queue: round(length)
+            for queue, length in page.sum_by("queue_name", "celery_queue_length").items()
+            if queue in QUEUES
+        },
     )
 
 
@@ -98,6 +106,7 @@ def draw_up(recorded: Books, found: Books, processes: int, listening: int, leaks
         key: Line(" ".join(key), recorded.outcomes.get(key, 0), found.outcomes.get(key, 0))
         for key in keys
     }
+    told = [queue for queue, length in recorded.queues.items() if found.queues.get(queue) == length]
     others = (
         Line("messages sent, retries included", recorded.sent, found.sent),
         Line("messages received by workers", recorded.received, found.received),
@@ -105,6 +114,7 @@ def draw_up(recorded: Books, found: Books, processes: int, listening: int, leaks
         Line("shop_llm_tokens_total, over all tenants", recorded.tokens, found.tokens),
         Line("shop_conversion_delay_seconds_count, likewise", recorded.delays, found.delays),
         Line("shop_conversion_delay_seconds_sum", recorded.delay_seconds, found.delay_seconds),
+        Line("queues told as long as they are", len(recorded.queues), len(told)),
         Line(f"sockets on which one of {processes} worker processes listened", 0, listening),
         Line("tenants named behind the collector", 0, leaks),
     )

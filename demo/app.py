@@ -8,9 +8,8 @@ from __future__ import annotations
 from celery import Celery
 from kombu.transport.sqlalchemy import Transport
 
+from demo.shop import QUEUES
 from telemetry import instrument
-
-QUEUES = ("attribution", "housekeeping", "llm", "maintenance")
 
 app = Celery("shop", include=["demo.tasks"])
 app.conf.task_routes = {f"{queue}.*": {"queue": queue} for queue in QUEUES}

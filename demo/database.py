@@ -20,7 +20,7 @@ from kombu import Connection, Queue
 from demo.account import Books
 from demo.books import TABLES
 from demo.processes import Ended
-from demo.shop import DELAY, TOKENS
+from demo.shop import DELAY, QUEUES, TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -82,10 +82,12 @@ class Database(NamedTuple):
 
     def books(self) -> Books:
         """Read what tasks and the publisher wrote down."""
-        executions, amounts, sent = self.ask(
+        executions, amounts, sent, queues = self.ask(
             "SELECT task, coalesce(outcome, 'lost'), count(*) FROM execution GROUP BY 1, 2",
             "SELECT metric, count(*), sum(amount) FROM amount GROUP BY 1",
             "SELECT task, outcome, count(*) FROM sent GROUP BY 1, 2",
+            "SELECT name, count(message.id) FROM kombu_queue AS queue LEFT JOIN kombu_message"
+            " AS message ON message.queue_id = queue.id AND message.visible GROUP BY 1",
         )
         outcomes = [row for row in executions + sent if row[1]]
         retries = sum(int(count) for _, outcome, count in executions if outcome == "retried")
@@ -99,6 +101,7 @@ class Database(NamedTuple):
             tokens=numbers.get(TOKENS, (0, 0))[1],
             delays=delays,
             delay_seconds=delay_seconds,
+            queues={name: int(count) for name, count in queues if name in QUEUES},
         )
 
 

@@ -30,16 +30,19 @@ def line(picture: Picture) -> str:
     """Draw a picture in one line."""
     counts = ", ".join(f"{name} {count}" for name, count in picture.totals.items() if count)
     in_hand = sum(worker.active + worker.reserved for worker in picture.workers)
+    waiting = sum(row.waiting for row in picture.queues)
     return (
         f"{picture.per_second:.0f} tasks/s; {counts or 'nothing yet'}; "
-        f"{len(picture.workers)} workers, {in_hand} in hand; "
+        f"{len(picture.workers)} workers, {in_hand} in hand, "
+        f"{waiting} waiting in {len(picture.queues)} queues; "
         f"{len(TENANTS)} tenants and {picture.streams} streams in, {picture.series} series out"
     )
 
 
 def picture(picture: Picture) -> RenderableType:
     """Draw a picture for a screen."""
-    return Group("", _redaction(picture), "", _tasks(picture), "", _workers(picture))
+    parts = (_redaction(picture), _tasks(picture), _workers(picture), _queues(picture))
+    return Group(*(line for part in parts for line in ("", part)))
 
 
 def _table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
@@ -86,6 +89,15 @@ def _workers(picture: Picture) -> Table:
     for worker in picture.workers:
         counts = (worker.processes, worker.active, worker.reserved)
         table.add_row(worker.node, POOLS.get(worker.node, ""), *map(str, counts))
+    return table
+
+
+def _queues(picture: Picture) -> Table:
+    numbers = ("waiting", "oldest", "reserved")
+    table = _table("queue", *numbers, numbers=numbers)
+    for row in picture.queues:
+        oldest = _duration(row.oldest_seconds)
+        table.add_row(row.queue, str(row.waiting), oldest, str(row.reserved))
     return table
 
 

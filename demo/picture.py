@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from demo.account import OUTCOMES, exposed
-from demo.shop import EXPOSED
+from demo.shop import EXPOSED, QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +42,17 @@ class WorkerRow(NamedTuple):
     reserved: int
 
 
+class QueueRow(NamedTuple):
+    """A queue, as whoever observes the broker and the workers describe it."""
+
+    queue: str
+    waiting: int
+    oldest_seconds: float
+    """How long the next message has waited."""
+    reserved: int
+    """Messages that workers took and have not begun."""
+
+
 class ShopRow(NamedTuple):
     """One of the shop's metrics: with tenants before the collector, without behind it."""
 
@@ -57,6 +68,7 @@ class Picture(NamedTuple):
     seconds: float
     tasks: tuple[TaskRow, ...]
     workers: tuple[WorkerRow, ...]
+    queues: tuple[QueueRow, ...]
     child_exits: Mapping[str, int]
     """By reason; those that happened."""
     streams: int
@@ -98,6 +110,7 @@ class Observer:
             seconds=now - self._started,
             tasks=tuple(self._task(task, page) for task in sorted({task for task, _ in outcomes})),
             workers=_workers(page),
+            queues=_queues(page),
             child_exits=_exits(page),
             streams=round(own.sum("portless_streams")),
             series=round(own.sum("portless_series")),
@@ -129,6 +142,19 @@ def _workers(page: Page) -> tuple[WorkerRow, ...]:
         WorkerRow(node, *(round(gauge.get(node, 0)) for gauge in (processes, active, reserved)))
         for node, up in sorted(page.sum_by("hostname", "celery_worker_up").items())
         if up
+    )
+
+
+def _queues(page: Page) -> tuple[QueueRow, ...]:
+    gauges = (
+        page.sum_by("queue_name", f"celery_queue_{name}")
+        for name in ("length", "oldest_age_seconds", "reserved")
+    )
+    waiting, oldest, reserved = gauges
+    return tuple(
+        QueueRow(queue, round(waiting[queue]), oldest[queue], round(reserved.get(queue, 0)))
+        for queue in QUEUES
+        if queue in waiting and queue in oldest
     )
 
 

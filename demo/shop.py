@@ -9,3 +9,4 @@ DELAY = "shop.conversion.delay"
 """A histogram: seconds from a click to the purchase that followed."""
 EXPOSED = {TOKENS: "shop_llm_tokens_total", DELAY: "shop_conversion_delay_seconds_count"}
 """The series behind the collector whose values tell how much there was."""
+QUEUES = ("attribution", "housekeeping", "llm", "maintenance")

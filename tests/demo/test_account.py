@@ -14,6 +14,7 @@ TRUTH = Books(
     tokens=120,
     delays=3,
     delay_seconds=90,
+    queues={"llm": 2, "maintenance": 0},
 )
 
 
@@ -46,12 +47,18 @@ def test_a_wrong_outcome_is_seen(outcomes: dict[tuple[str, str], int]) -> None:
     assert any(not line.balances for line in account.tasks.values())
 
 
-@pytest.mark.parametrize("field", [name for name in Books._fields if name != "outcomes"])
+@pytest.mark.parametrize("field", ["sent", "received", "tokens", "delays", "delay_seconds"])
 @pytest.mark.parametrize("error", [-1, 1])
 def test_a_wrong_total_is_seen(field: str, error: int) -> None:
     """One message, token or delay too many or too few does not balance."""
     account = drawn_up(TRUTH._replace(**{field: getattr(TRUTH, field) + error}))
     assert [line.expected - line.found for line in account.lines if not line.balances] == [-error]
+
+
+@pytest.mark.parametrize("queues", [{"llm": 2}, {"llm": 1, "maintenance": 0}, {}])
+def test_a_queue_that_is_not_told_as_it_is_is_seen(queues: dict[str, int]) -> None:
+    """A queue of another length, and one that nobody tells of, even if nothing waits in it."""
+    assert not drawn_up(TRUTH._replace(queues=queues)).balances
 
 
 def test_a_listening_worker_and_a_named_tenant_are_seen() -> None:
@@ -62,7 +69,7 @@ def test_a_listening_worker_and_a_named_tenant_are_seen() -> None:
 
 def test_nothing_proves_nothing() -> None:
     """Two empty books are equal, and no process listens if none is there: that is no account."""
-    nothing = Books({}, 0, 0, 0, 0, 0)
+    nothing = Books({}, 0, 0, 0, 0, 0, {})
     assert not draw_up(nothing, nothing, processes=9, listening=0, leaks=0).balances
     assert not drawn_up(TRUTH, processes=0).balances
 
@@ -81,9 +88,11 @@ def test_books_are_read_off_a_page() -> None:
         'shop_conversion_delay_seconds_bucket{instance="a",le="+Inf"} 2\n'
         'shop_conversion_delay_seconds_count{instance="a"} 2\n'
         'shop_conversion_delay_seconds_sum{instance="a"} 700\n'
+        'celery_queue_length{instance="broker/db",queue_name="llm"} 3\n'
+        'celery_queue_length{instance="broker/db",queue_name="canary.llm@demo"} 1\n'
     )
     outcomes = {("t", "success"): 5, ("t", "lost"): 5}
-    assert exposed(page) == Books(outcomes, 10, 9, 40, 2, 700)
+    assert exposed(page) == Books(outcomes, 10, 9, 40, 2, 700, {"llm": 3})
     for outcome in OUTCOMES:
         page = Page(f'celery_task_{outcome}_total{{task_name="t"}} 1\n')
         assert exposed(page).outcomes == {("t", outcome): 1}
