@@ -91,7 +91,7 @@ class Hooks:
 
     def _revoked_on_receipt(self, task_name: str, request: Request, reason: str) -> None:
         queue_name = self._queue_name(request.delivery_info or {})
-        values = self._lifted.values(request.request_dict)
+        values = self._lifted.values(request)  # a Context of Celery's: a mapping of the headers
         self._ended_on_receipt(task_name, queue_name, values, ("revoked", reason))
 
     def refused(self, message: Message, reason: str) -> None:
