@@ -8,6 +8,7 @@ that, and who speaks plain HTTP is told so, in the real collector's words.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from collector.server.room import Room
     from collector.server.tls import Certificates
+
+log = logging.getLogger(__name__)
 
 HANDSHAKE = b"\x16"
 """How TLS begins (https://www.rfc-editor.org/rfc/rfc8446#section-5.1)."""
@@ -59,7 +62,9 @@ class TlsAcceptor:
         while True:
             try:
                 client, peer = await loop.sock_accept(self._listening)
-            except OSError:  # no descriptor is left, or who came is gone again
+            except OSError as error:  # no descriptor is left, or who came is gone again
+                self._room.counts[Limit.CONNECTIONS] += 1
+                log.warning("a connection could not be taken: %s", error.strerror)
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             limit = self._refusal(peer[0])

@@ -7,6 +7,7 @@ not know how an engine is run, nor how a text is judged.
     config.yaml                   absent: the repository's otel-collector.yaml
     N.request.json  N.request.pb  what stage N posts, as JSON or as protobuf; absent: nothing
     N.request.protocol            `http` or `grpc`; absent: http
+    N.request.padding             how many blanks follow the body; absent: none
     N.request.encoding            how the body is packed on its way; absent: not at all
     N.request.headers             what is sent beside it, `name: value` a line; metadata of a call
     N.expected.status             of the answer, HTTP's number or gRPC's name; absent: 200 or OK
@@ -89,7 +90,7 @@ class Stage:
                     line.split(": ", 1) for line in self._said("request.headers").split("\n")
                 ]
                 return Request(
-                    path.read_bytes(),
+                    path.read_bytes() + b" " * int(self._said("request.padding") or 0),
                     content_type,
                     self._said("request.protocol") or "http",
                     self._said("request.encoding"),

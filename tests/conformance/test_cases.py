@@ -15,7 +15,7 @@ CASES = all_cases()
 ENGINES = all_engines(os.environ.get("OTELCOL", ""))
 FILES = re.compile(
     r"why\.md|config\.yaml|expected(\.otelcol)?\.error"
-    r"|\d+\.(request\.(json|pb|protocol|encoding|headers)|after_seconds)"
+    r"|\d+\.(request\.(json|pb|protocol|padding|encoding|headers)|after_seconds)"
     r"|\d+\.expected(\.otelcol)?\.status"
     r"|\d+\.expected(\.otelcol(-\d)?)?(\.openmetrics|\.protobuf|\.utf8)?\.prom"
 )
