@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check conformance bench clean
+.PHONY: help setup demo test check matrix conformance bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ check: .venv/.check ## lint and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+
+matrix: .venv/.check ## run the corners of the support matrix (ARGS="-s matrix" for all of it)
+	@$(BIN)/nox $(ARGS)
 
 conformance: .venv/.test ## run the golden cases on a real OpenTelemetry Collector too (builds it; needs Go)
 	@otelcol=$$(deploy/otelcol/build.sh) && \

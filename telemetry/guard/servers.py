@@ -123,6 +123,8 @@ Alone, `bind` is said of queues and loggers, and `listen` of subscriptions.
 ALLOWED: dict[tuple[str, ...], str] = {
     ("pydoc", "http.server"): "help in a browser, only by pydoc's own command",
     ("celery.apps.worker", "celery.contrib.rdb"): "a debugger, only where CELERY_RDBSIG is set",
+    ("django.utils.log", "logging.config"): "Django's logging, which Celery has where Django is "
+    "installed; only logging.config.listen opens a port, and that is a call",
 }
 """Runs of modules that every application of Celery has: allowed without an allowlist."""
 
