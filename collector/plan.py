@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
-from collector.exporters import prometheus
-from collector.extensions import basicauth, bearertokenauth, health_check
+from collector.exporters import debug, file, otlp_http, prometheus
+from collector.extensions import basicauth, bearertokenauth, file_storage, health_check
 from collector.fields import component_id
 from collector.fields.section import did_you_mean, open_file
 from collector.otelcol import CAN_RUN_IT, IF_KNOWN_CAN_RUN_IT
@@ -30,27 +30,44 @@ from collector.processors import (
     resource,
     transform,
 )
+from collector.push_settings import FileStorage, OtlpHttpExporter, Pushing
 from collector.receivers import otlp
 from collector.rule import Processor, Rewrite, in_order
 from collector.service import telemetry
-from collector.settings import HealthCheck
+from collector.settings import HealthCheck, Prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from collector.fields.component_id import ComponentId
     from collector.fields.section import File, Section
-    from collector.settings import Authenticator, MemoryLimiter, Otlp, Prometheus, SelfTelemetry
+    from collector.settings import Authenticator, MemoryLimiter, Otlp, SelfTelemetry
 
+Exporter: TypeAlias = Prometheus | Pushing
+Extension: TypeAlias = "HealthCheck | Authenticator | FileStorage"
 T = TypeVar("T")
-Configured: TypeAlias = "dict[ComponentId, T | None]"
-"""The components of a kind; None where the type is none that this engine has."""
+
+
+class Configured(NamedTuple, Generic[T]):
+    """The components of a kind."""
+
+    known: dict[ComponentId, T]
+    unknown: set[ComponentId]
+    """Of types that this engine has not."""
+
 
 RECEIVERS = {"otlp": otlp.read}
-EXPORTERS = {"prometheus": prometheus.read}
-EXTENSIONS: dict[str, Callable[[Section], HealthCheck | Authenticator]] = {
+EXPORTERS: dict[str, Callable[[Section], Exporter]] = {
+    "debug": debug.read,
+    "file": file.read,
+    "otlp_http": otlp_http.read,
+    "otlphttp": otlp_http.read,  # its name of old
+    "prometheus": prometheus.read,
+}
+EXTENSIONS: dict[str, Callable[[Section], Extension]] = {
     "basicauth": basicauth.read,
     "bearertokenauth": bearertokenauth.read,
+    "file_storage": file_storage.read,
     "health_check": health_check.read,
 }
 PROCESSORS: dict[str, Callable[[Section], Processor]] = {
@@ -70,6 +87,12 @@ PROCESSORS: dict[str, Callable[[Section], Processor]] = {
     "resource": resource.read,
     "transform": transform.read,
 }
+PUSH_INTERVAL_SECONDS = 10.0
+"""Where no `interval` processor says how often exporters push."""
+PUSHES = (
+    "pushes what each series adds up to, cumulative, at an interval (processors::interval, or 10s) "
+    "and not with every request as the OpenTelemetry Collector does; exemplars stay here"
+)
 SIGNALS = ("traces", "logs", "profiles")
 """What the Collector has pipelines for, besides metrics."""
 
@@ -86,6 +109,8 @@ class Pipeline:
     rewrite: Rewrite
     """All rules, in the order of the pipeline; may raise errors.RuleConflict and RuleFailed."""
     exporters: tuple[ComponentId, ...]
+    interval_seconds: float
+    """How often those of them push that do."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +121,9 @@ class Plan:
     """Those that a pipeline names, as the file orders them; so are the exporters."""
     pipelines: tuple[Pipeline, ...]
     """At least one, as the file orders them."""
-    exporters: Mapping[ComponentId, Prometheus]
+    exporters: Mapping[ComponentId, Exporter]
+    storages: Mapping[str, FileStorage]
+    """By the id of the extension."""
     health_check: HealthCheck | None
     authenticators: Mapping[str, Authenticator]
     """Extensions that servers ask, by id; every id that a server's access names is there."""
@@ -126,6 +153,8 @@ def load(
     self_telemetry = telemetry.read(service.section("telemetry"))
     running = _running(root.section("extensions"), service, extensions)
     authenticators = _authenticators(file, running)
+    storages = {str(id_): one for id_, one in running.items() if isinstance(one, FileStorage)}
+    _check_storages(service, exporters, storages)
     pipelines = [
         _pipeline(id_, section, receivers, processors, exporters)
         for id_, section in _metrics_pipelines(service.section("pipelines")).items()
@@ -133,15 +162,20 @@ def load(
     _warn_of_rivals(service.section("pipelines"), pipelines)
     file.close()
     rules = _named(processors, [pipeline.processors for pipeline in pipelines])
+    exporters_named = _named(exporters, [pipeline.exporters for pipeline in pipelines])
     return Plan(
         receivers=_named(receivers, [pipeline.receivers for pipeline in pipelines]),
         pipelines=tuple(pipelines),
-        exporters=_named(exporters, [pipeline.exporters for pipeline in pipelines]),
+        exporters=exporters_named,
+        storages=storages,
         health_check=next((one for one in running.values() if isinstance(one, HealthCheck)), None),
         authenticators=authenticators,
         self_telemetry=self_telemetry,
         warnings=tuple(file.warnings),
-        notes=tuple(f"processors::{id_}: {rule.note}" for id_, rule in rules.items() if rule.note),
+        notes=(
+            *(f"processors::{id_}: {rule.note}" for id_, rule in rules.items() if rule.note),
+            *(f"exporters::{id_}: {PUSHES}" for id_ in exporters_named if id_.type != "prometheus"),
+        ),
     )
 
 
@@ -150,17 +184,17 @@ def _configured(
 ) -> Configured[T]:
     """Read every component of a kind; an unknown type is refused even if nothing uses it."""
     section = root.section(kind)
-    configured: Configured[T] = {}
+    configured: Configured[T] = Configured({}, set())
     for key in section.free_keys():
         id_ = _id(section, key)
         if id_ is None:
             continue
-        if id_ in configured:
+        if id_ in configured.known or id_ in configured.unknown:
             section.mistake(key, f'"{id_}" is configured twice')
         elif id_.type in readers:
-            configured[id_] = readers[id_.type](section.section(key))
+            configured.known[id_] = readers[id_.type](section.section(key))
         else:
-            configured[id_] = None
+            configured.unknown.add(id_)
             meant = did_you_mean(id_.type, readers)
             what = f'unknown type "{id_.type}"'
             hint = f"{meant}this engine has {', '.join(readers)}. {IF_KNOWN_CAN_RUN_IT}"
@@ -203,7 +237,7 @@ def _pipeline(
     section: Section,
     receivers: Configured[Otlp],
     processors: Configured[Processor],
-    exporters: Configured[Prometheus],
+    exporters: Configured[Exporter],
 ) -> Pipeline:
     sources = _used(section, "receivers", receivers, least=1)
     rules = _rules(section, processors)
@@ -214,6 +248,10 @@ def _pipeline(
         memory_limiter=next((p.memory_limiter for p in rules.values() if p.memory_limiter), None),
         rewrite=in_order([rule.rewrite for rule in rules.values() if rule.rewrite]),
         exporters=tuple(_used(section, "exporters", exporters, least=1)),
+        interval_seconds=min(
+            (p.interval_seconds for p in rules.values() if p.interval_seconds),
+            default=PUSH_INTERVAL_SECONDS,
+        ),
     )
 
 
@@ -230,12 +268,11 @@ def _used(
             continue
         if id_ in used:
             section.mistake(key, f"{shown} stands there twice", line=line)
-        elif id_ in configured:
-            component = configured[id_]
-            if component is not None:
-                used[id_] = component
-        else:
-            hint = did_you_mean(str(id_), [str(known) for known in configured])
+        elif id_ in configured.known:
+            used[id_] = configured.known[id_]
+        elif id_ not in configured.unknown:
+            known = [str(each) for each in (*configured.known, *configured.unknown)]
+            hint = did_you_mean(str(id_), known)
             section.mistake(key, f"{shown} is not configured", hint.strip(), line)
     return used
 
@@ -245,7 +282,7 @@ def _named(
 ) -> dict[ComponentId, T]:
     """Keep the components that some list names."""
     names = {id_ for each in lists for id_ in each}
-    return {id_: one for id_, one in configured.items() if one is not None and id_ in names}
+    return {id_: one for id_, one in configured.known.items() if id_ in names}
 
 
 def _rules(pipeline: Section, processors: Configured[Processor]) -> dict[ComponentId, Processor]:
@@ -278,24 +315,40 @@ def _warn_of_rivals(section: Section, pipelines: Sequence[Pipeline]) -> None:
 
 
 def _running(
-    configured: Section, service: Section, extensions: Configured[HealthCheck | Authenticator]
-) -> dict[ComponentId, HealthCheck | Authenticator]:
-    used: dict[ComponentId, HealthCheck | Authenticator] = _used(service, "extensions", extensions)
+    configured: Section, service: Section, extensions: Configured[Extension]
+) -> dict[ComponentId, Extension]:
+    used: dict[ComponentId, Extension] = _used(service, "extensions", extensions)
     if sum(isinstance(one, HealthCheck) for one in used.values()) > 1:
         service.mistake("extensions", "this engine has one health_check", CAN_RUN_IT)
-    for id_ in extensions:
+    for id_ in extensions.known:
         if id_ not in used:
             configured.warn(str(id_), "configured, but service::extensions does not name it")
     return used
 
 
 def _authenticators(
-    file: File, running: Mapping[ComponentId, HealthCheck | Authenticator]
+    file: File, running: Mapping[ComponentId, Extension]
 ) -> dict[str, Authenticator]:
     """Find the extensions that servers ask who is there; each that one names has to run."""
-    found = {str(id_): one for id_, one in running.items() if not isinstance(one, HealthCheck)}
+    found = {
+        str(id_): one
+        for id_, one in running.items()
+        if not isinstance(one, (HealthCheck, FileStorage))
+    }
     for section, key, id_ in file.references:
         if id_ not in found:
             what = f'service::extensions names no authenticator "{id_}"'
             section.mistake(key, what, did_you_mean(id_, found).strip(), quotes=True)
     return found
+
+
+def _check_storages(
+    service: Section, exporters: Configured[Exporter], storages: Mapping[str, FileStorage]
+) -> None:
+    """Refuse an exporter whose queue has no storage that runs."""
+    for id_, exporter in exporters.known.items():
+        storage = exporter.queue.storage if isinstance(exporter, OtlpHttpExporter) else ""
+        if storage and storage not in storages:
+            what = f'"{storage}", the storage of {id_}, is no file_storage that runs'
+            hint = f"name it here: [{', '.join([*storages, storage])}]"
+            service.mistake("extensions", what, hint)

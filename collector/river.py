@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 from collector.engine import STREAMS_MAX, Engine
 from collector.intake import Intake
 from collector.outlets.prometheus import PrometheusOutlet
+from collector.outlets.pushed import PushOutlet
+from collector.settings import Prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.fields.component_id import ComponentId
+    from collector.outlets.outlet import Outlet
     from collector.plan import Pipeline, Plan
     from collector.self_metrics import Sample
 
@@ -27,14 +30,19 @@ class River:
 
     def __init__(self, plan: Plan, streams_max: int = STREAMS_MAX) -> None:
         """Join all; `streams_max` is for each pipeline."""
-        self.prometheus: Mapping[ComponentId, PrometheusOutlet] = {
-            id_: PrometheusOutlet(settings) for id_, settings in plan.exporters.items()
-        }
+        self.prometheus: dict[ComponentId, PrometheusOutlet] = {}
+        self.pushing: dict[ComponentId, PushOutlet] = {}
+        for id_, settings in plan.exporters.items():
+            if isinstance(settings, Prometheus):
+                self.prometheus[id_] = PrometheusOutlet(settings)
+            else:
+                self.pushing[id_] = PushOutlet()
+        self._outlets: Mapping[ComponentId, Outlet] = {**self.prometheus, **self.pushing}
         self.engines = [self._engine(pipeline, streams_max) for pipeline in plan.pipelines]
         self._intakes: dict[tuple[ComponentId, str], Intake] = {}
 
     def _engine(self, pipeline: Pipeline, streams_max: int) -> Engine:
-        outlets = [self.prometheus[id_] for id_ in pipeline.exporters]
+        outlets = [self._outlets[id_] for id_ in pipeline.exporters]
         return Engine(pipeline, outlets, streams_max)
 
     def intake(self, receiver: ComponentId, transport: str) -> Intake:
@@ -52,7 +60,7 @@ class River:
         """
         for engine in self.engines:
             engine.tidy(now)
-        for outlet in self.prometheus.values():
+        for outlet in self._outlets.values():
             outlet.hear(now)
         for engine in self.engines:
             engine.forget()
@@ -61,5 +69,5 @@ class River:
         """Return the numbers of all parts."""
         samples = [intake.self_metrics() for intake in self._intakes.values()]
         samples += [engine.self_metrics() for engine in self.engines]
-        samples += [outlet.self_metrics(str(id_)) for id_, outlet in self.prometheus.items()]
+        samples += [outlet.self_metrics(str(id_)) for id_, outlet in self._outlets.items()]
         return [sample for each in samples for sample in each]

@@ -26,6 +26,8 @@ class Processor:
 
     rewrite: Rewrite | None = None
     memory_limiter: MemoryLimiter | None = None
+    interval_seconds: float | None = None
+    """How often exporters that push are to do so."""
     note: str = ""
     """What a person who validates the file should know."""
 

@@ -109,6 +109,19 @@ class Section:
 
         return self._read(key, limited, default)
 
+    def fraction(self, key: str, default: float = 0.0, most: float = 1.0) -> float:
+        """Read a number from 0 to a limit."""
+
+        def limited(node: Node) -> float:
+            number = values.scalar(node)
+            is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+            if not is_number or not 0 <= float(number or 0) <= most:
+                expected = f"a number from 0 to {most:g}"
+                raise Mistake(node, f"expects {expected}, not {values.shown(node)}")
+            return float(number or 0)
+
+        return self._read(key, limited, default)
+
     def seconds(self, key: str, default: float = 0.0) -> float:
         """Read a duration as seconds."""
         return self._read(key, values.seconds, default)

@@ -179,6 +179,12 @@ class Book:
                 self._bequeath(row, merges.get(int(self.series[row]), Merge.SUM))
         self.close(rows)
 
+    def earliest(self, starts: NDArray[np.uint64]) -> None:
+        """Lower `starts`, nanoseconds by series, to the earliest that one of their rows knows."""
+        used = self.series[: self._used]
+        rows = (used >= 0) & (self.starts[: self._used] > 0)
+        np.minimum.at(starts, used[rows], self.starts[: self._used][rows])
+
     def newest(self, times: NDArray[np.uint64]) -> None:
         """Raise `times`, nanoseconds by series, to the newest point of each series' rows."""
         if self.told is not None:

@@ -137,6 +137,16 @@ class Ledger:
         for book in self._books():
             book.pool(series, into, merge)
 
+    def started(self, size: int) -> NDArray[np.uint64]:
+        """Return the earliest start that was told of each series numbered below `size`.
+
+        Nanoseconds; the largest number there is where none was told.
+        """
+        earliest = np.full(size, np.iinfo(np.uint64).max, np.uint64)
+        for book in self._books():
+            book.earliest(earliest)
+        return earliest
+
     def drop(self, series: Collection[int]) -> None:
         """Forget series and all that belongs to them."""
         for book in self._books():

@@ -166,3 +166,21 @@ def _extreme(every: Contributions, line: int, how: Merge) -> float:
     _, groups = np.unique(every[0][rows], return_inverse=True)
     values = sum_by(groups, every[2][rows], every[3][rows], int(groups.max()) + 1)
     return float(values.max() if how is Merge.MAX else values.min())
+
+
+def doubles(shares: Sequence[Share], size: int) -> list[int]:
+    """Return the lines of counters and gauges that some source made more than a whole number."""
+    _, lines, _, floats = _contributions(shares)
+    found: list[int] = np.flatnonzero(np.bincount(lines[floats != 0], minlength=size)).tolist()
+    return found
+
+
+def starts(shares: Sequence[Share], size: int) -> list[int]:
+    """Return of every line the earliest start that a source told, nanoseconds; 0 for none."""
+    never = np.iinfo(np.uint64).max
+    earliest = np.full(size + 1, never, np.uint64)  # at the end, what is shown nowhere
+    for ledger, lines in shares:
+        np.minimum.at(earliest, lines, ledger.started(len(lines)))
+    earliest[earliest == never] = 0
+    told: list[int] = earliest[:size].tolist()
+    return told

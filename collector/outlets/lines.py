@@ -177,18 +177,21 @@ class Lines(Generic[Line]):
                 del self._numbers[self._of.pop(number)]
                 self._free.append(number)
 
-    def hear(self, now: float) -> None:
-        """Look which lines were spoken for of late; the others leave the page."""
+    def heard(self) -> NDArray[np.float64]:
+        """Return when each line was last spoken for, seconds of the clock; -inf for never."""
         heard = np.full(self.size + 1, -np.inf)  # at the end, what is shown nowhere
         for ledger, lines in self._shares:
             np.maximum.at(heard, lines, ledger.heard(len(lines)))
-        alive = heard >= now - self.expiration_seconds
-        alive[NOWHERE] = False
-        self._alive = alive
+        return heard[:-1]
+
+    def hear(self, now: float) -> None:
+        """Look which lines were spoken for of late; the others leave the page."""
+        alive = self.heard() >= now - self.expiration_seconds
+        self._alive = np.append(alive, np.False_)  # at the end, what is shown nowhere
         on_page = self._on_page[: self.size]
-        for number in np.flatnonzero(on_page & ~alive[: self.size]).tolist():
+        for number in np.flatnonzero(on_page & ~alive).tolist():
             self._hide(number)
-        for number in np.flatnonzero(alive[: self.size] & ~on_page).tolist():
+        for number in np.flatnonzero(alive & ~on_page).tolist():
             try:
                 self._show(number)
             except Untranslatable as refusal:  # its place was taken

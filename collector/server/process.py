@@ -21,6 +21,7 @@ from collector.server import memory
 from collector.server.health_http import HealthHttp
 from collector.server.listening import ListenError, address, is_loopback, listen
 from collector.server.places import SCRAPERS_MAX, Builder, date
+from collector.server.push.build import pushers
 from collector.settings import HealthCheck
 
 if TYPE_CHECKING:
@@ -72,11 +73,14 @@ class Collector:
         ]
         allowed.refuse_unknown(place.server.name for place in self._places)
         self._watches = _watches(self._river.engines)
+        self._pushers = pushers(plan, self._river, self._clock)
 
     def _self_metrics(self) -> bytes:
         samples = self._river.self_metrics()
         for place in self._places:
             samples += place.server.samples()
+        for pusher in self._pushers:
+            samples += pusher.self_metrics()
         return self_metrics.render(samples)
 
     async def run(self, ready: Ready) -> None:
@@ -87,6 +91,7 @@ class Collector:
         ready(await self._start())
         repeated = [(TICK_SECONDS, self._tick), *self._watches]
         work: list[Coroutine[None, None, object]] = [_every(*one) for one in repeated]
+        work += [pusher.run() for pusher in self._pushers]
         tasks = [asyncio.ensure_future(one) for one in [stop.wait(), *work]]
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -101,6 +106,7 @@ class Collector:
             opened = (listen(place.endpoint, place.path) for place in self._places)
             sockets = [closing.enter_context(listening) for listening in opened]
             _refuse_open(zip(self._places, sockets))
+            self._open_pushers()
             closing.pop_all()  # all of them are bound: they stay open
         addresses = {}
         for place, listening in zip(self._places, sockets):
@@ -108,6 +114,14 @@ class Collector:
             await place.server.start(listening)
         self._health.available_since = self._clock()
         return addresses
+
+    def _open_pushers(self) -> None:
+        for pusher in self._pushers:
+            try:
+                pusher.open()
+            except OSError as error:
+                what = f"{error.filename}: {error.strerror}"
+                raise ListenError(f"exporters::{pusher.name}: {what}") from None
 
     def _tick(self) -> None:
         now, today = time.monotonic(), date()
@@ -119,6 +133,8 @@ class Collector:
         log.info("draining")
         self._health.available_since = None
         await asyncio.gather(*(place.server.drain(DRAIN_SECONDS) for place in self._places))
+        # What was recorded while draining is pushed, too.
+        await asyncio.gather(*(pusher.close(DRAIN_SECONDS) for pusher in self._pushers))
         log.info("stopped")
 
 

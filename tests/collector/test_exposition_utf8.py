@@ -95,4 +95,3 @@ def test_lines_under_an_escaping_begin_with_what_is_there_and_go_on() -> None:
     assert page("underscores") == f"a_b{{{own}}} 7\n"
     running.tick(401)
     assert page("underscores") == page("values") == page("allow-utf-8") == ""
-    assert running.rows == 0

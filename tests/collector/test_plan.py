@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector import plan, settings
+from collector import push_settings as push
 from collector.errors import ConfigError
 from collector.model import Merge
 from collector.settings import Endpoint
@@ -80,13 +81,13 @@ def test_an_accepted_file_has_nothing_to_be_told(file: Path) -> None:
 @pytest.mark.parametrize("file", cases("accepted", "elsewhere", "mistakes", "stricter"))
 def test_the_folders_are_true_of_the_collector(file: Path) -> None:
     """Only a file in `mistakes` is refused by the Collector as well."""
-    if file.stem == "connectors":
-        pytest.skip("a Collector with connectors would take it; the one we build has none")
+    if file.stem in ("connectors", "another-extension"):
+        pytest.skip("a Collector with that component would take it; the one we build has none")
     said = validate(file, ENVIRON)
     assert bool(said) is (file.parent.name == "mistakes"), said
 
 
-NAMES_OF_OLD = {"cumulativetodelta", "deltatocumulative", "metricstransform"}
+NAMES_OF_OLD = {"cumulativetodelta", "deltatocumulative", "metricstransform", "otlphttp"}
 
 
 def test_every_file_is_a_component_type() -> None:
@@ -190,6 +191,56 @@ def test_every_setting_arrives() -> None:
     assert one(made.pipelines).rewrite(before) == stream(
         "x.age", "a=1", resource="service.name=s", merge=Merge.MAX
     )
+
+
+def test_every_setting_of_an_exporter_that_pushes_arrives() -> None:
+    """What a file says is in the plan; secrets are in nothing that is printed."""
+    file = CONFIGS / "accepted" / "exporters-that-push.yaml"
+    made = plan.load(file.name, file.read_text(), ENVIRON)
+    found = {str(id_): exporter for id_, exporter in made.exporters.items()}
+    assert found["debug"] == push.Debug("detailed")
+    assert found["file"] == push.File(
+        path="/tmp/metrics.json",
+        rotation=push.Rotation(10 * 1024 * 1024, 3, 3, local_time=True),
+        flush_interval_seconds=1.0,
+        directory_mode=0o700,
+    )
+    assert found["otlp_http"] == push.OtlpHttpExporter(
+        url="https://upstream.example:4318/v1/metrics",
+        headers=(("Authorization", "Bearer hunter2"),),
+        tls=push.ClientTls("/etc/ca.pem", "/etc/cert.pem", "/etc/key.pem"),
+        compression="zstd",
+        encoding="json",
+        timeout_seconds=5.0,
+        retry=push.Retry(
+            initial_seconds=1.0,
+            randomization=0.2,
+            multiplier=2.0,
+            interval_seconds_max=10.0,
+            elapsed_seconds_max=0.0,
+        ),
+        queue=push.Queue(50, "file_storage/queue"),
+    )
+    assert found["otlphttp/of-old"] == push.OtlpHttpExporter("http://localhost:4318/v1/metrics")
+    assert found["otlp_http/bare"] == push.OtlpHttpExporter(
+        "http://127.0.0.1:4318/v1/metrics",
+        compression="",
+        retry=push.Retry(enabled=False),
+        queue=push.Queue(1),
+    )
+    assert made.storages == {"file_storage/queue": push.FileStorage("/tmp", fsync=True)}
+    assert one(made.pipelines).interval_seconds == 15
+    assert "hunter2" not in repr(made)
+    assert sum("pushes what each series adds up to" in note for note in made.notes) == 5
+
+
+def test_metrics_that_travel_in_the_clear_are_warned_of() -> None:
+    """Unless they stay on this machine; likewise where anybody may pretend to be the receiver."""
+    exporter = "otlp_http: {endpoint: 'http://up.example', tls: {insecure_skip_verify: true}}"
+    text = LEAST.replace("exporters:\n", f"exporters:\n  {exporter}\n", 1)
+    first, second = load(text).warnings
+    assert "metrics travel to another machine in the clear" in first
+    assert "anybody can pretend to be the receiver" in second
 
 
 LEAST = (CONFIGS / "accepted" / "the-least.yaml").read_text()
