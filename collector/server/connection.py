@@ -77,7 +77,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or say that there is no room."""
         self._transport = cast("asyncio.Transport", transport)
-        if not self._room.door.admits(transport.get_extra_info("peername")[0]):
+        peer = transport.get_extra_info("peername")  # nothing where who came is gone again
+        if not self._room.door.admits(peer[0] if peer else ""):
             self._room.counts[Limit.NETWORK] += 1
             self._closing = True
             self.abort()

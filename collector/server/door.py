@@ -61,9 +61,11 @@ class Door(NamedTuple):
     """None where nobody is asked."""
 
     def admits(self, host: str) -> bool:
-        """Whether a client may come from an address."""
+        """Whether a client may come from an address; one that is not known is no good."""
         if not self.networks:
             return True
+        if not host:
+            return False
         found = ip_address(host.partition("%")[0])
         # A socket for both families shows IPv4 as ::ffff:10.0.0.1.
         if isinstance(found, IPv6Address) and found.ipv4_mapped:

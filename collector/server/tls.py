@@ -80,11 +80,9 @@ class Certificates:
         return context
 
     def _changed_ns(self) -> int:
-        """When the authorities' file was last changed; 0 where it cannot be seen."""
-        try:
-            return Path(self.settings.client_ca_file or ".").stat().st_mtime_ns
-        except OSError:
-            return 0
+        """When the authorities' file was last changed; 0 where there is none."""
+        file = Path(self.settings.client_ca_file)
+        return file.stat().st_mtime_ns if file.is_file() else 0
 
 
 def _pem(settings: Tls) -> tuple[bytes, bytes, bytes | None]:

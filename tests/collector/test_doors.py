@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -365,6 +366,24 @@ def test_certificates_are_read_anew(tmp_path: Path) -> None:
         shutil.copy(tmp_path / "ca.pem", tmp_path / "server.key")
         eventually(lambda: "the certificates stay as they were" in collector.log())
         assert push(collector, keys, HEADERS).status == 200
+
+
+def test_authorities_of_clients_are_followed(tmp_path: Path) -> None:
+    """With `client_ca_file_reload`, whenever the file changes, and not otherwise."""
+    Keys(tmp_path)
+    files = [str(tmp_path / name) for name in ("server.pem", "server.key", "ca.pem")]
+    followed = Certificates(Tls(*files, reload_client_ca=True), "x", 0.0)
+    fixed = Certificates(Tls(*files), "x", 0.0)
+    before = followed.context
+    for certificates in (followed, fixed):
+        certificates.tick(1.0)
+        assert certificates.generation == 0
+    trustme.CA().cert_pem.write_to_path(files[2])
+    os.utime(files[2], ns=(1, 1))
+    for certificates in (followed, fixed):
+        certificates.tick(2.0)
+    assert (followed.generation, fixed.generation) == (1, 0)
+    assert followed.context.get_ca_certs() != before.get_ca_certs()
 
 
 @pytest.mark.parametrize(
