@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import churn, collector_cpu, probe, worker_cpu
+from benchmarks import broker, churn, collector_cpu, probe, worker_cpu
 
 
 def main() -> None:
@@ -39,6 +39,18 @@ def main() -> None:
     print("| command | ms | to an empty interpreter |\n|---|---:|---:|", flush=True)
     for row in probe.measure(short=short):
         print(f"| {row.what} | {row.milliseconds:.0f} | {row.ratio:.1f} |")
+    print(
+        "\n### Messages a second through PostgreSQL, acknowledged, and through kombu's transport\n"
+    )
+    print(
+        "| pool | workers | portless | kombu | portless / kombu |\n|---|---:|---:|---:|---:|",
+        flush=True,
+    )
+    for took in broker.measure(short=short):
+        print(
+            f"| {took.pool} | {took.workers} | {took.portless:,.0f} | {took.kombu:,.0f} "
+            f"| {took.ratio:.1f} |"
+        )
 
 
 main()

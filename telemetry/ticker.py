@@ -46,6 +46,10 @@ class Ticker:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
+    def wake(self) -> None:
+        """Work soon; whoever asks while it works has it done once more."""
+        self._wake.set()
+
     def flush(self, timeout_seconds: float) -> bool:
         """Work now; whether it was done in time."""
         done = threading.Event()
