@@ -17,6 +17,7 @@ _MODULE = "kombu.transport"
 TYPE_CHECKING = False  # not typing's, which takes time
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.abc import Loader
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -35,7 +36,7 @@ def _enter(module: ModuleType) -> None:
 
 
 class _Waiting:
-    """A finder that steps aside at the import it waits for, and has its loader do one thing more."""
+    """Steps aside at the import it waits for, and has its loader do one thing more."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -43,16 +44,20 @@ class _Waiting:
         """Leave every other module to whoever finds it."""
         if fullname != _MODULE:
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type] # a finder needs no base
+        sys.meta_path.remove(self)
         for finder in sys.meta_path:
             spec = finder.find_spec(fullname, path, target)
             if spec is not None and spec.loader is not None:
-                load = spec.loader.exec_module
-
-                def exec_module(module: ModuleType) -> None:
-                    load(module)
-                    _enter(module)
-
-                spec.loader.exec_module = exec_module  # type: ignore[method-assign] # of this module
+                _and_enter(spec.loader)
                 return spec
         return None
+
+
+def _and_enter(loader: Loader) -> None:
+    load = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        load(module)
+        _enter(module)
+
+    loader.exec_module = exec_module  # type: ignore[method-assign] # it loads this module only

@@ -1,12 +1,13 @@
 """The application under test: tasks that end in every way there is, and write down how they did.
 
-It is configured by the environment, as a worker process finds it: LAB_DATABASE, LAB_REVOKED and
-whatever OTEL_* says. A task writes its row just before it ends, so the rows are the truth that the
-counters are held against.
+It is configured by the environment, as a worker process finds it: LAB_DATABASE, LAB_BROKER and
+LAB_BROKER_OPTIONS (JSON), LAB_REVOKED and whatever OTEL_* says. A task writes its row just before
+it ends, so the rows are the truth that the counters are held against.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -38,6 +39,7 @@ app.conf.update(
     worker_lost_wait=1.0,
     worker_prefetch_multiplier=4,
     broker_connection_retry_on_startup=True,
+    broker_transport_options=json.loads(os.environ.get("LAB_BROKER_OPTIONS", "{}")),
 )
 
 meter = metrics.get_meter("lab")  # before there is any provider, as applications do
@@ -177,6 +179,14 @@ def quits() -> None:
     """Ends its process."""
     note("quits", "lost", "worker_lost")
     sys.exit(3)
+
+
+@app.task(bind=True, acks_late=True)
+def numbered(self: Any) -> None:
+    """Takes a moment, notes when it begins and ends, and is acknowledged after that."""
+    note("numbered", "begun", self.request.id, amount=time.time())
+    time.sleep(0.2)
+    note("numbered", "success", self.request.id)
 
 
 @app.task

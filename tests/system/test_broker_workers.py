@@ -1,0 +1,107 @@
+"""Celery's workers on the acknowledging transport: nothing is lost, nothing done comes again."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.system.conftest import Lab
+
+
+def ours(lab: Lab) -> dict[str, str]:
+    """The environment of workers and publishers on the acknowledging transport."""
+    options = {"lease_grace": 1.0, "polling_interval": 0.5}
+    return {"LAB_BROKER": f"portless+{lab.database}", "LAB_BROKER_OPTIONS": json.dumps(options)}
+
+
+ROWS = "SELECT visible, version FROM kombu_message ORDER BY id"
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent"])
+def test_every_way_to_end_settles_the_message(lab: Lab, pool: str) -> None:
+    """Tasks that return, retry, publish, are requeued from a pool's thread: no row is left.
+
+    In prefork each task has a process of its own, which publishes by connections of its own.
+    """
+    options = ["--max-tasks-per-child=1"] if pool == "prefork" else []
+    worker = lab.worker(pool, *options, **ours(lab))
+    tasks = {"ok": 6, "again": 4, "chain": 2, "requeue_once": 1, "reject": 2, "boom": 2}
+    messages = [[task, n, {"args": [2]} if task == "chain" else {}] for task, n in tasks.items()]
+    lab.publish(*messages, ["unknown", 1], **ours(lab))
+    worker.wait_for(lambda: not lab.execute(ROWS))
+    done = lab.executions()
+    assert done["ok", "success", ""] == 6
+    assert done["again", "success", ""] == 4
+    assert done["chain", "success", ""] == 6
+    assert done["requeue_once", "success", ""] == 1
+    assert worker.stop() == 0
+    assert not lab.execute("SELECT * FROM kombu_message_consumer")
+
+
+def test_a_warm_stop_gives_back_what_waits_for_its_time(lab: Lab) -> None:
+    """At once, as the same rows, and without a dump of them anywhere."""
+    worker = lab.worker("prefork", **ours(lab))
+    lab.publish(["ok", 3, {"countdown": 3600}], **ours(lab))
+    worker.wait_for(lambda: {visible for visible, _ in lab.execute(ROWS)} == {False})
+    assert worker.stop() == 0
+    assert lab.execute(ROWS) == [(True, 2)] * 3
+    assert "EMERGENCY" not in worker.log.read_text()
+
+
+def test_a_lost_connection_keeps_what_waits_for_its_time(lab: Lab) -> None:
+    """The worker goes on, and still holds the tasks that wait for their ETA; they run once."""
+    worker = lab.worker("threads", **ours(lab))
+    lab.publish(["ok", 2, {"countdown": 8}], ["sleep", 1, {"args": [2]}], **ours(lab))
+    worker.wait_for(lambda: lab.executions()["sleep", "begun", ""] == 1)
+    worker.wait_for(lambda: len([row for row in lab.execute(ROWS) if not row[0]]) == 2)
+    lab.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    lab.publish(["ok", 1], **ours(lab))
+    worker.wait_for(lambda: not lab.execute(ROWS))
+    assert lab.executions()["ok", "success", ""] == 3
+    assert worker.stop() == 0
+    log = worker.log.read_text()
+    assert "Restoring" not in log
+    assert "EMERGENCY" not in log
+
+
+def test_workers_killed_at_random_lose_nothing(lab: Lab) -> None:
+    """Killed under load, again and again: every task ran, and none began after its row was gone."""
+    chosen = random.Random(8)
+    workers = [lab.worker("prefork", name=f"w{number}", **ours(lab)) for number in range(2)]
+    lab.execute(_NOTE_GONE)
+    for number in range(2, 4):
+        gone = len(lab.execute("SELECT 1 FROM gone"))
+        lab.publish(["numbered", 60], **ours(lab))
+        workers[0].wait_for(lambda gone=gone: len(lab.execute("SELECT 1 FROM gone")) > gone + 5)
+        workers.pop(chosen.randrange(len(workers))).process.kill()
+        if number < 3:
+            workers.append(lab.worker("prefork", name=f"w{number}", **ours(lab)))
+    workers[0].wait_for(lambda: not lab.execute(ROWS))
+    assert workers[0].stop() == 0
+    begun = lab.execute("SELECT detail FROM executions WHERE outcome = 'begun'")
+    done = lab.execute("SELECT DISTINCT detail FROM executions WHERE outcome = 'success'")
+    assert len(done) == 120
+    assert len(begun) > 120, "nobody was killed while a task ran: this has shown nothing"
+    assert not lab.execute(
+        "SELECT 1 FROM gone JOIN executions ON detail = task_id"
+        " WHERE outcome = 'begun' AND amount > gone.at"
+    )
+
+
+_NOTE_GONE = """
+CREATE TABLE gone (task_id text, at double precision);
+CREATE FUNCTION note_gone() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO gone VALUES (
+        old.payload::json -> 'headers' ->> 'id', extract(epoch FROM clock_timestamp())
+    );
+    RETURN old;
+END $$;
+CREATE TRIGGER gone AFTER DELETE ON kombu_message FOR EACH ROW EXECUTE FUNCTION note_gone();
+"""
