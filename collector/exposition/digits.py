@@ -8,6 +8,7 @@ Python at 1e16; below one both do at 1e-5.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_KNOWN = 10_000
+"""Whole numbers below are printed once and remembered: most buckets of most series hold less."""
 _EXPONENT_FROM = 1e6
 _EXPONENT_FROM_IN_PYTHON = 1e16
 _EXPONENTS = tuple(f"e+{power:02d}" for power in range(16))
@@ -57,16 +60,22 @@ def open_metrics_count_lines(values: NDArray[np.float64]) -> list[str]:
     return [f"{int(value)}\n" for value in values.tolist()]
 
 
+@cache
+def _known(behind: str) -> tuple[str, ...]:
+    return tuple(f"{whole}{behind}" for whole in range(_KNOWN))
+
+
 def _lines(
     values: NDArray[np.float64], behind: str, of_others: Callable[[float], str]
 ) -> list[str]:
     """Print what is whole and has no exponent as an integer, which is most, and the rest apart."""
     plain = (np.abs(values) < _EXPONENT_FROM) & (np.floor(values) == values)
     wholes = np.where(plain, values, 0).astype(np.int64).tolist()
-    texts = [f"{whole}{behind}" for whole in wholes]
-    if np.count_nonzero(plain) < len(texts):
-        for at in np.flatnonzero(~plain).tolist():
-            texts[at] = f"{of_others(float(values[at]))}\n"
+    known = _known(behind)
+    texts = [known[whole] if 0 <= whole < _KNOWN else f"{whole}{behind}" for whole in wholes]
+    others = np.flatnonzero(~plain)
+    for at, value in zip(others.tolist(), values[others].tolist()):
+        texts[at] = f"{of_others(value)}\n"
     return texts
 
 

@@ -1,8 +1,9 @@
-"""Lines as a form: what stands before each number stays, and only numbers that changed are written.
+"""Lines as a form: what stands before each number stays, and only what changed is written anew.
 
 From one scrape to the next most numbers of a page are the same. So the pieces of a family's text
-are kept in one list, a number's own piece behind those of its line; a scrape compares all numbers
-in one stroke and prints those that differ. Which lines there are, and whose, is not known here.
+are kept, a number's own piece behind those of its line; a scrape compares all numbers in one
+stroke, prints those that differ, and joins the segments in which they stand. A segment whose
+numbers stayed is not even looked at. Which lines there are, and whose, is not known here.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from collector.exposition.dialects import Dialect
+
+SEGMENT = 32
+"""Lines that are joined in one piece: many in one copy, few around a number that changed."""
 
 
 class Form:
@@ -32,25 +36,35 @@ class Form:
 
         Its shape is (lines,); None where they all measure.
         """
-        self.pieces = [piece for beginning in beginnings for piece in (*beginning, "")]
+        self._pieces = [piece for beginning in beginnings for piece in (*beginning, "")]
         self._stride = len(beginnings[0]) + 1 if beginnings else 1
+        self._segments = [b""] * -(-len(beginnings) // SEGMENT)
         self._counts = counts
         self._numbers = np.full(len(beginnings), np.nan)
         self._longer: list[int] = []
         """Lines that end in more than their number."""
 
-    def fill(self, numbers: NDArray[np.float64], dialect: Dialect) -> list[str]:
-        """Write numbers, shape (lines,), where they differ; return all pieces."""
+    def fill(
+        self, numbers: NDArray[np.float64], dialect: Dialect, behind: Mapping[int, str]
+    ) -> Sequence[bytes]:
+        """Write numbers, shape (lines,), and what stands behind some; return the text in UTF-8."""
         differs = numbers != self._numbers
-        differs[self._longer] = True
-        self._longer.clear()
+        differs[[*self._longer, *behind]] = True
         changed = np.flatnonzero(differs)
         if len(changed):
-            self._write(changed, numbers, dialect)
+            self._print(changed, numbers, dialect)
+            for line, text in behind.items():
+                at = self._place(line)
+                self._pieces[at] = f"{self._pieces[at][:-1]}{text}\n"
+            self._join(np.unique(changed // SEGMENT).tolist())
             self._numbers = numbers
-        return self.pieces
+        self._longer = list(behind)
+        return self._segments
 
-    def _write(
+    def _place(self, line: int) -> int:
+        return (line + 1) * self._stride - 1
+
+    def _print(
         self, changed: NDArray[np.intp], numbers: NDArray[np.float64], dialect: Dialect
     ) -> None:
         if self._counts is None or dialect.count_lines is dialect.number_lines:
@@ -63,13 +77,14 @@ class Form:
 
     def _put(self, lines: NDArray[np.intp], texts: Sequence[str]) -> None:
         if len(lines) == len(self._numbers):
-            self.pieces[self._stride - 1 :: self._stride] = texts
+            self._pieces[self._stride - 1 :: self._stride] = texts
             return
-        for at, text in zip((lines * self._stride + self._stride - 1).tolist(), texts):
-            self.pieces[at] = text
+        for at, text in zip(((lines + 1) * self._stride - 1).tolist(), texts):
+            self._pieces[at] = text
 
-    def append(self, line: int, text: str) -> None:
-        """Write more at the end of a line, for this time."""
-        at = (line + 1) * self._stride - 1
-        self.pieces[at] = f"{self.pieces[at][:-1]}{text}\n"
-        self._longer.append(line)
+    def _join(self, segments: Iterable[int]) -> None:
+        size = SEGMENT * self._stride
+        for segment in segments:
+            text = "".join(self._pieces[segment * size : (segment + 1) * size])
+            # What no UTF-8 can hold would come from a configuration; a scrape must not fail.
+            self._segments[segment] = text.encode(errors="replace")

@@ -74,14 +74,14 @@ class Page:
         if form.dialect is None:
             return self._protobuf(readings)
         dialect = form.dialect
-        parts = []
+        parts: list[bytes] = []
         for block in self._ordered():
             lines = block.lines(readings, dialect)
             if lines:
-                parts.append(dialect.heading(block.family))
+                parts.append(dialect.heading(block.family).encode(errors="replace"))
                 parts += lines
-        parts.append(dialect.end)
-        return "".join(parts).encode(errors="replace")
+        parts.append(dialect.end.encode())
+        return b"".join(parts)
 
     def _protobuf(self, readings: Readings) -> bytes:
         parts = []

@@ -27,6 +27,8 @@ from collector.server.room import report
 if TYPE_CHECKING:
     from collector.server.room import Room
 
+COPIED_BYTES_MAX = 64 * 1024
+"""Longer bodies are sent behind their head, not copied into one piece with it."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -353,9 +355,14 @@ class Connection(asyncio.BufferedProtocol):
             connection = "Connection: close\r\n"
         elif version == "1.0":
             connection = "Connection: keep-alive\r\n"
-        body = response.body
-        last = f"Date: {self._room.date}\r\nContent-Length: {len(body)}\r\n{connection}\r\n"
-        self._transport.write(b"".join((head, last.encode("latin-1"), b"" if bare else body)))
+        body = b"" if bare else response.body
+        length = len(response.body)
+        last = f"Date: {self._room.date}\r\nContent-Length: {length}\r\n{connection}\r\n"
+        if len(body) < COPIED_BYTES_MAX:
+            self._transport.write(b"".join((head, last.encode("latin-1"), body)))
+            return
+        self._transport.write(b"".join((head, last.encode("latin-1"))))
+        self._transport.write(memoryview(body))  # of which asyncio can send a part uncopied
 
 
 @lru_cache(maxsize=256)

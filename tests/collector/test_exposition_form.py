@@ -94,7 +94,7 @@ def test_lines_end_in_their_numbers(drawn: list[list[float]]) -> None:
         form = Form([("a ",), ("b ",), ("c ",)], np.array([True, False, False]))
         for values in drawn:
             whole = [float(int(min(values[0], 2.0**53))), *values[1:]]
-            written = "".join(form.fill(np.array(whole), dialect)).splitlines()
+            written = b"".join(form.fill(np.array(whole), dialect, {})).decode().splitlines()
             first = dialect.count(int(whole[0]))
             assert written == [
                 f"a {first}",

@@ -54,8 +54,8 @@ class Block(ABC, Generic[Key, Text]):
         """Write what stands before the numbers of a series."""
 
     @abstractmethod
-    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
-        """Write the lines of all series that have something to say."""
+    def lines(self, readings: Readings, dialect: Dialect) -> Sequence[bytes]:
+        """Write the lines of all series that have something to say, in pieces of any length."""
 
     @abstractmethod
     def metrics(self, readings: Readings) -> list[bytes]:
@@ -132,6 +132,11 @@ class Filled(Listed[Text], Generic[Text, Shape]):
     @abstractmethod
     def _new_form(self, dialect: Dialect, texts: Sequence[Text], shape: Shape) -> Form:
         """Write what stands before the numbers of these series."""
+
+
+def has_more(readings: Readings, dialect: Dialect) -> bool:
+    """Whether there may be something to write behind numbers."""
+    return bool(readings.times or (dialect.exemplar and readings.exemplars))
 
 
 def stamp(number: int, readings: Readings, dialect: Dialect) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from collector.exposition.blocks.block import Filled, distribution, stamp
+from collector.exposition.blocks.block import Filled, distribution, has_more, stamp
 from collector.exposition.dialects import bucket_tails
 from collector.exposition.form import Form
 
@@ -28,22 +28,19 @@ class Histograms(Filled["tuple[str, str, str]", "list[Bounds]"]):
     def _text(self, labels: Labels) -> tuple[str, str, str]:
         return distribution(self.family.name, "_bucket", labels, "le")
 
-    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
+    def lines(self, readings: Readings, dialect: Dialect) -> Sequence[bytes]:
         """Write a series' buckets, sum and count."""
         series = self._speaking(readings)
         bounds, numbers = _numbers_of(readings, series)
-        form = self._form(dialect, series, bounds)
-        pieces = form.fill(numbers, dialect)
-        if not readings.times and not (dialect.exemplar and readings.exemplars):
-            return pieces
-        first = 0
-        for number, own in zip(series.tolist(), bounds):
-            lines = len(own) + BESIDES
-            for at, text in enumerate(_behind(number, lines, readings, dialect)):
-                if text:
-                    form.append(first + at, text)
-            first += lines
-        return pieces
+        behind: dict[int, str] = {}
+        if has_more(readings, dialect):
+            first = 0
+            for number, own in zip(series.tolist(), bounds):
+                lines = len(own) + BESIDES
+                texts = enumerate(_behind(number, lines, readings, dialect), first)
+                behind.update((line, text) for line, text in texts if text)
+                first += lines
+        return self._form(dialect, series, bounds).fill(numbers, dialect, behind)
 
     def _new_form(
         self, dialect: Dialect, texts: Sequence[tuple[str, str, str]], shape: list[Bounds]

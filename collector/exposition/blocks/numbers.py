@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from collector.exposition.blocks.block import Filled, sample, stamp
+from collector.exposition.blocks.block import Filled, has_more, sample, stamp
 from collector.exposition.form import Form
 
 if TYPE_CHECKING:
@@ -23,20 +23,19 @@ class Numbers(Filled[str, None]):
     def _text(self, labels: Labels) -> str:
         return sample(self.family.name, labels)
 
-    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
+    def lines(self, readings: Readings, dialect: Dialect) -> Sequence[bytes]:
         """Write one line a series, with the newest exemplar where there is one."""
         series = self._speaking(readings)
-        form = self._form(dialect, series, None)
-        pieces = form.fill(np.asarray(readings.numbers, np.float64)[series], dialect)
-        if not readings.times and not (dialect.exemplar and readings.exemplars):
-            return pieces
-        for line, number in enumerate(series.tolist()):
-            behind = stamp(number, readings, dialect)
-            if dialect.exemplar and number in readings.exemplars:
-                behind += dialect.exemplar(readings.exemplars[number][-1])
-            if behind:
-                form.append(line, behind)
-        return pieces
+        numbers = np.asarray(readings.numbers, np.float64)[series]
+        behind: dict[int, str] = {}
+        if has_more(readings, dialect):
+            for line, number in enumerate(series.tolist()):
+                text = stamp(number, readings, dialect)
+                if dialect.exemplar and number in readings.exemplars:
+                    text += dialect.exemplar(readings.exemplars[number][-1])
+                if text:
+                    behind[line] = text
+        return self._form(dialect, series, None).fill(numbers, dialect, behind)
 
     def _new_form(self, dialect: Dialect, texts: Sequence[str], shape: None) -> Form:  # noqa: ARG002
         return Form([(text,) for text in texts])

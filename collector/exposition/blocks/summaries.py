@@ -18,7 +18,7 @@ class Summaries(Listed["tuple[str, str, str]"]):
     def _text(self, labels: Labels) -> tuple[str, str, str]:
         return distribution(self.family.name, "", labels, "quantile")
 
-    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
+    def lines(self, readings: Readings, dialect: Dialect) -> list[bytes]:
         """Write a series' quantiles, sum and count."""
         result = []
         number = dialect.number
@@ -32,4 +32,4 @@ class Summaries(Listed["tuple[str, str, str]"]):
             ]
             total = dialect.count(reading.count)
             result.append(f"{sum_}{number(reading.sum)}{end}{count_}{total}{end}")
-        return result
+        return [line.encode(errors="replace") for line in result]

@@ -56,10 +56,10 @@ class Targets(Block[Target, str]):
     def _text(self, labels: Labels) -> str:
         return sample(self.family.name, labels)
 
-    def lines(self, readings: Readings, dialect: Dialect) -> list[str]:
+    def lines(self, readings: Readings, dialect: Dialect) -> list[bytes]:
         """Write one line for each target of which some series has something to say."""
         return [
-            f"{text}{dialect.number(1.0)}\n"
+            f"{text}{dialect.number(1.0)}\n".encode(errors="replace")
             for target, text in self._ordered()
             if not self._members[target] <= readings.absent
         ]
