@@ -62,8 +62,20 @@ def instrument(
         from telemetry.process import ThisProcess  # noqa: PLC0415 - Celery's insides and the SDK
 
         _this = ThisProcess(wanted, os.environ)
+    else:
+        _check_attributes(_this.attributes, attributes)
     _guard(app, enabled=True)
     _this.add(app)
+
+
+def _check_attributes(known: tuple[str, ...], asked: Iterable[str]) -> None:
+    """Raise `SettingsError` for an app that wants other attributes than the one before."""
+    names = tuple(dict.fromkeys(asked))
+    if names and names != known and "PORTLESS_ATTRIBUTES" not in os.environ:
+        raise settings.SettingsError(
+            f"attributes is {list(names)}, but this process was instrumented with {list(known)} "
+            "before; name them in PORTLESS_ATTRIBUTES for all apps"
+        )
 
 
 def prepare(headers: dict[str, Any] | None) -> None:

@@ -94,6 +94,11 @@ class ThisProcess:
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
             os.register_at_fork(before=self._forks, after_in_child=self._was_forked)
 
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The headers that are attributes of what this process tells."""
+        return self._wanted.attributes
+
     def add(self, app: Celery) -> None:
         """Watch the workers of `app` as well."""
         if app not in self._apps:

@@ -124,6 +124,25 @@ with start_worker(app, pool="threads", perform_ping_check=False, loglevel="criti
 """
 
 
+def test_a_process_has_one_set_of_attributes() -> None:
+    """A second app with others is refused: its series would have other labels than the first's."""
+    run(
+        "from celery import Celery\n"
+        "from telemetry import instrument\n"
+        "from telemetry.settings import SettingsError\n"
+        "instrument(Celery('a'), attributes=['tenant_id'])\n"
+        "instrument(Celery('b'))\n"
+        "instrument(Celery('c'), attributes=['tenant_id'])\n"
+        "try:\n"
+        "    instrument(Celery('d'), attributes=['region'])\n"
+        "except SettingsError as error:\n"
+        "    assert 'PORTLESS_ATTRIBUTES' in str(error)\n"
+        "else:\n"
+        "    raise AssertionError\n",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+    )
+
+
 def test_sums_are_exact_when_the_collector_has_taken_the_tenants_away() -> None:
     """Pushed with tenants, exposed without: of every metric as many as before, and no tenant."""
     sink = Sink()
