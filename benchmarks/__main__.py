@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import broker, churn, collector_cpu, probe, worker_cpu
+from benchmarks import broker, churn, collector_cpu, probe, queues, worker_cpu
 
 
 def main() -> None:
@@ -51,6 +51,10 @@ def main() -> None:
             f"| {took.pool} | {took.workers} | {took.portless:,.0f} | {took.kombu:,.0f} "
             f"| {took.ratio:.1f} |"
         )
+    print("\n### A look at the broker's queues in PostgreSQL\n")
+    print("| what | ms | to a table without dead rows |\n|---|---:|---:|", flush=True)
+    for look in queues.measure(short=short):
+        print(f"| {look.what} | {look.milliseconds:.1f} | {look.ratio:.1f} |")
 
 
 main()
