@@ -20,7 +20,7 @@ from telemetry import catalog
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
-FUNCTIONS = {"sum", "rate", "increase", "histogram_quantile"}
+FUNCTIONS = {"max", "sum", "rate", "increase", "histogram_quantile"}
 PLAN = plan.load("otel-collector.yaml", (ROOT / "otel-collector.yaml").read_text(), {})
 RIVER = River(PLAN)
 RIVER.intake(*PLAN.receivers, "http")

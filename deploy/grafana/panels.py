@@ -250,6 +250,49 @@ WORKERS = Row(
     ),
 )
 
+IN_QUEUE = '{queue_name=~"$queue"}'
+QUEUES = Row(
+    "Queues",
+    (
+        panel(
+            "Waiting and reserved",
+            "suffix: messages",
+            "Waiting messages are in the broker, reserved ones in the hands of workers that have "
+            "not begun them.",
+            ("{{queue_name}} waiting", f"sum by (queue_name) (celery_queue_length{IN_QUEUE})"),
+            ("{{queue_name}} reserved", f"sum by (queue_name) (celery_queue_reserved{IN_QUEUE})"),
+        ),
+        panel(
+            "Age of the next message",
+            SECONDS,
+            "How long the message that will be taken next has waited, since its ETA if it has one.",
+            (
+                "{{queue_name}}",
+                f"max by (queue_name) (celery_queue_oldest_age_seconds{IN_QUEUE})",
+            ),
+        ),
+        panel(
+            "Rows of an SQL broker",
+            "suffix: rows",
+            "kombu deletes no message that was delivered: those rows are invisible and only grow.",
+            ("{{state}}", "sum by (state) (celery_broker_rows)"),
+        ),
+        panel(
+            "Size of an SQL broker's messages",
+            "bytes",
+            "On disk, with indexes.",
+            ("{{instance}}", "max by (instance) (celery_broker_table_size_bytes)"),
+        ),
+        panel(
+            "Blind",
+            NUMBER,
+            "1 while something of the broker cannot be read, by reason; what is not read is not "
+            "in the other graphs.",
+            ("{{reason}}", "max by (reason) (celery_broker_blind)"),
+        ),
+    ),
+)
+
 BUSINESS = Row(
     "Business: the demo's own metrics, which carry a tenant as far as the collector",
     (
@@ -306,4 +349,4 @@ TELEMETRY = Row(
     ),
 )
 
-ROWS = (NOW, TASKS, TROUBLE, TIME, WORKERS, BUSINESS, TELEMETRY)
+ROWS = (NOW, TASKS, TROUBLE, TIME, QUEUES, WORKERS, BUSINESS, TELEMETRY)
