@@ -136,6 +136,32 @@ def test_a_worker_that_may_not_observe_does_not(lab: Lab) -> None:
     assert worker.stop() == 0
 
 
+def test_messages_that_are_none_hurt_nobody(lab: Lab) -> None:
+    """Not JSON, from a clock of next year, of no kombu's making: reasons, lengths, and no error."""
+    worker = lab.worker("prefork")
+    lab.publish(["ok", 1, {"queue": "odd"}], ["ok", 1, {"queue": "ahead"}], ["ok", 1])
+    lab.execute(
+        """UPDATE kombu_message SET payload = CASE name WHEN 'odd' THEN 'not JSON' ELSE
+           '{"headers": {"portless_enqueued_at": 32503680000.0}}' END
+           FROM kombu_queue WHERE queue_id = kombu_queue.id AND name <> 'lab'"""
+    )
+
+    def blind() -> set[str]:
+        reasons = {point.attributes for point in lab.sink.points if point.name.endswith("blind")}
+        told = {key: last(lab.sink, "celery.broker.blind", **dict(key)) for key in reasons}
+        return {dict(key)["reason"] for key, value in told.items() if value}
+
+    worker.wait_for(lambda: blind() == {"undecodable", "clock_skew"})
+    for queue in ("odd", "ahead"):
+        assert last(lab.sink, "celery.queue.length", queue_name=queue) == 1
+    lab.execute("DELETE FROM kombu_message WHERE payload NOT LIKE '%content-type%'")
+    worker.wait_for(lambda: blind() == set())
+    worker.wait_for(lambda: lab.finished() >= 1)
+    assert lab.sink.sum("celery.telemetry.hook.errors") == 0
+    assert worker.stop() == 0
+    assert "Traceback" not in worker.log.read_text()
+
+
 def test_who_cannot_look_says_so_under_its_own_name(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

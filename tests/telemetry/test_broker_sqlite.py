@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kombu import Connection
 
+from telemetry.broker import sql
 from telemetry.broker.arrivals import Arrivals
 from telemetry.broker.blind import Unreadable, Unseen
 from telemetry.broker.brokers import broker, elects
@@ -81,6 +82,24 @@ def test_a_file_that_is_no_broker_s_says_so(tmp_path: Path) -> None:
     seen.close()
     assert look is not None
     assert (look.blind, look.queues, look.rows) == (frozenset({"missing"}), (), None)
+
+
+def test_a_statement_has_a_limit(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite has none of its own: it is asked to stop, the rest is read, and it is told."""
+    with sqlite3.connect(tmp_path / "broker.sqlite") as writing:
+        writing.executemany(
+            "INSERT INTO kombu_message (visible, payload, version, queue_id) VALUES (1, ?, 1, 1)",
+            [("{}",)] * 20_000,
+        )
+    writing.close()
+    monkeypatch.setattr(sql, "STATEMENT_SECONDS", 0.0)
+    seen = broker(connection, tuple, 1.0)
+    look = seen.look()
+    seen.close()
+    assert look is not None
+    assert (look.blind, look.queues) == (frozenset({"timeout"}), ())
 
 
 def test_what_cannot_be_read_is_refused_without_its_address() -> None:
