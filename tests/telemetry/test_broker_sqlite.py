@@ -118,6 +118,7 @@ def test_what_cannot_be_read_is_refused_without_its_address() -> None:
 
 def test_one_of_many_is_elected_in_postgresql_alone() -> None:
     """Nothing else has a lock of sessions: workers leave other brokers to `portless observe`."""
-    assert elects(Connection("sqla+postgresql+psycopg2://h/d"))
+    for transport in ("sqla", "portless"):
+        assert elects(Connection(f"{transport}+postgresql+psycopg2://h/d"))
     for url in ("sqla+sqlite:///f", "sqla+mysql+pymysql://h/d", "memory://", "amqp://h"):
         assert not elects(Connection(url))
