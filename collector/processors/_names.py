@@ -53,6 +53,18 @@ def any_of(section: Section, key: str, unless: str) -> Matches:
     return lambda text: any(matches(text) for matches in found)
 
 
+def patterns(section: Section, key: str) -> tuple[re.Pattern[str], ...]:
+    """Read a list of patterns; one that cannot be run is a mistake."""
+    found = []
+    for number, (line, text, shown) in enumerate(section.names(key)):
+        try:
+            found.append(go_regexp.compile(text))
+        except go_regexp.Unsupported as error:
+            what = str(error) if shown == f'"{text}"' else f"{shown} cannot be used here"
+            section.mistake(f"{key}[{number}]", what, error.hint, line)
+    return tuple(found)
+
+
 def _pattern(section: Section, key: str, number: int, line: int, text: str, shown: str) -> Matches:
     try:
         return go_regexp.compile(text).search
