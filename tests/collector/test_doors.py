@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import shutil
 import socket
@@ -17,6 +18,15 @@ import grpc
 import pytest
 import trustme
 from google.rpc.status_pb2 import Status
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (
+    OTLPMetricExporter as GrpcExporter,
+)
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import (
+    OTLPMetricExporter as HttpExporter,
+)
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.util.re import parse_env_headers
 
 from collector.server.door import Door
 from collector.server.http_server import HttpServer
@@ -177,6 +187,27 @@ def test_who_has_what_is_asked_for_comes_in(closed: Collector, keys: Keys) -> No
     assert b"jobs_total{" in page.body
     assert b"} 4\n" in page.body
     assert ask(closed, "health_check", keys.context(), "/", headers=BEARER).status == 200
+
+
+def test_the_sdks_exporters_come_in(closed: Collector, keys: Keys) -> None:
+    """With what an environment variable says, over HTTPS and over gRPC with TLS."""
+    headers = parse_env_headers("authorization=Bearer%20hunter2", liberal=True)
+    authority = str(keys.folder / "ca.pem")
+    http = HttpExporter(
+        f"https://{closed.addresses['otlp_http']}/v1/metrics",
+        headers=headers,
+        certificate_file=authority,
+    )
+    trusted = grpc.ssl_channel_credentials(keys.authority.cert_pem.bytes())
+    rpc = GrpcExporter(
+        closed.addresses["otlp_grpc"], credentials=trusted, headers=tuple(headers.items())
+    )
+    for exporter in (http, rpc):
+        reader = PeriodicExportingMetricReader(exporter, export_interval_millis=math.inf)
+        provider = MeterProvider([reader], shutdown_on_exit=False)
+        provider.get_meter("test").create_counter("sdk").add(1)
+        assert provider.force_flush()
+        provider.shutdown()
 
 
 def test_others_do_not_and_are_told_what_to_show(closed: Collector, keys: Keys) -> None:
