@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from collector.exporters import debug, file, otlp_http, prometheus
 from collector.extensions import basicauth, bearertokenauth, file_storage, health_check
@@ -48,7 +48,8 @@ Extension: TypeAlias = "HealthCheck | Authenticator | FileStorage"
 T = TypeVar("T")
 
 
-class Configured(NamedTuple, Generic[T]):
+@dataclass(frozen=True)
+class Configured(Generic[T]):  # not a NamedTuple, which cannot be generic before Python 3.11
     """The components of a kind."""
 
     known: dict[ComponentId, T]
