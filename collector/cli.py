@@ -135,6 +135,54 @@ def validate(config: Path) -> None:
 
 @main.command()
 @config_option
+def leaks(config: Path) -> None:
+    """Say every way by which an attribute could still leave, on this engine and the real one.
+
+    Exit code 1 if there is any. What is good to know besides, as which labels' values leave, is
+    told as a note.
+    """
+    plan = _plan(config)
+    from collector.leaks import find  # noqa: PLC0415 - quick help
+
+    found = find(plan, str(config), config.read_text(), os.environ)
+    for finding in found:
+        click.echo(f"{config}:{finding}")
+    leaking = sum(finding.is_leak for finding in found)
+    click.echo(f"{config}: {leaking} leaks, {len(found) - leaking} notes")
+    if leaking:
+        sys.exit(1)
+
+
+@main.command()
+@config_option
+@click.option(
+    "--kind",
+    type=click.Choice(["counter", "updown", "gauge", "histogram", "exponential", "summary"]),
+    default="counter",
+    show_default=True,
+    help="What the metric is.",
+)
+@click.option(
+    "--attribute",
+    "attributes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An attribute to try; may be given more than once.",
+)
+@click.argument("metric")
+def explain(config: Path, kind: str, attributes: Sequence[str], metric: str) -> None:
+    """Say which rules touch a METRIC, which of its labels live, and why."""
+    plan = _plan(config)
+    from collector.explain import explain as lines  # noqa: PLC0415 - quick help
+    from collector.model import Kind  # noqa: PLC0415 - quick help
+
+    pairs = dict(pair.partition("=")[::2] for pair in attributes)
+    for line in lines(plan, metric, Kind(kind), pairs):
+        click.echo(line)
+
+
+@main.command()
+@config_option
 @streams_option
 @click.option("--open-metrics", is_flag=True, help="Print OpenMetrics 1.0, not text 0.0.4.")
 @click.option("--receiver", help="Which receiver takes them, where there are several.")

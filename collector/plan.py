@@ -109,6 +109,8 @@ class Pipeline:
     memory_limiter: MemoryLimiter | None
     rewrite: Rewrite
     """All rules, in the order of the pipeline; may raise errors.RuleConflict and RuleFailed."""
+    rules: tuple[tuple[ComponentId, Rewrite], ...]
+    """The same one by one."""
     exporters: tuple[ComponentId, ...]
     interval_seconds: float
     """How often those of them push that do."""
@@ -242,12 +244,14 @@ def _pipeline(
 ) -> Pipeline:
     sources = _used(section, "receivers", receivers, least=1)
     rules = _rules(section, processors)
+    rewrites = [(id_, rule.rewrite) for id_, rule in rules.items() if rule.rewrite]
     return Pipeline(
         name=str(id_),
         receivers=tuple(sources),
         processors=tuple(rules),
         memory_limiter=next((p.memory_limiter for p in rules.values() if p.memory_limiter), None),
-        rewrite=in_order([rule.rewrite for rule in rules.values() if rule.rewrite]),
+        rewrite=in_order([rewrite for _, rewrite in rewrites]),
+        rules=tuple(rewrites),
         exporters=tuple(_used(section, "exporters", exporters, least=1)),
         interval_seconds=min(
             (p.interval_seconds for p in rules.values() if p.interval_seconds),

@@ -15,13 +15,14 @@ RANKS = {
     # A room imports rooms of earlier lines only; rooms of one line do not see each other.
     "collector": [
         "errors model settings push_settings reading otelcol",
+        "probes",
         "fields histogram wire extent",
         "ledger exposition access confighttp go_regexp rule attributes",
         "aggregation",
         "ottl",
         "receivers processors exporters extensions service self_metrics",
         "plan route outlets",
-        "binding expiry",
+        "binding expiry leaks explain",
         "engine",
         "intake",
         "river",

@@ -1,0 +1,135 @@
+"""What happens to one metric: which rules touch it, which labels live, and why.
+
+In: a plan, the metric's name, and attributes to try. Out: lines of text. The rules are run one by
+one on a stream of each kind, and what each changed is told. No numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from collector import probes
+from collector.errors import RuleConflict, Untranslatable
+from collector.exposition.names import Translator
+from collector.model import Kind, text_of
+from collector.settings import Prometheus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from collector.model import Stream
+    from collector.plan import Pipeline, Plan
+
+ANY = "any other key"
+"""Stands for every attribute that was not asked for."""
+
+
+class _Step(NamedTuple):
+    """One processor, and what is left behind it."""
+
+    name: str
+    left: Stream | None
+
+
+def explain(plan: Plan, metric: str, kind: Kind, attributes: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is to be said, pipeline by pipeline."""
+    pairs = tuple(sorted({**attributes, probes.KEY: probes.MARK}.items()))
+    before = replace(probes.bare(metric, kind), attributes=pairs)
+    before = replace(before, resource=tuple(sorted((*before.resource, (probes.KEY, probes.MARK)))))
+    before = replace(before, scope=before.scope._replace(attributes=((probes.KEY, probes.MARK),)))
+    for pipeline in plan.pipelines:
+        yield f"service::pipelines::{pipeline.name}, as a {kind.value}"
+        steps = list(_steps(pipeline, before))
+        yield from _rules(before, steps)
+        last = steps[-1].left if steps else before
+        if last is not None:
+            yield from _labels(before, steps)
+            yield from _shown(plan, pipeline, last)
+
+
+def _steps(pipeline: Pipeline, before: Stream) -> Iterator[_Step]:
+    left: Stream | None = before
+    for id_, rewrite in pipeline.rules:
+        if left is None:
+            return
+        try:
+            left = rewrite(left)
+        except (RuleConflict, Untranslatable) as refusal:
+            yield _Step(f"processors::{id_}: refused ({_reason(refusal)})", None)
+            return
+        yield _Step(f"processors::{id_}", left)
+
+
+def _reason(refusal: Exception) -> str:
+    return "conflicting_aggregation" if isinstance(refusal, RuleConflict) else str(refusal)
+
+
+def _rules(before: Stream, steps: Sequence[_Step]) -> Iterator[str]:
+    for step in steps:
+        if step.left is None:
+            yield f"  {step.name}: dropped" if "refused" not in step.name else f"  {step.name}"
+            return
+        changes = "; ".join(_changes(before, step.left)) or "does not touch it"
+        yield f"  {step.name}: {changes}"
+        before = step.left
+
+
+def _changes(before: Stream, after: Stream) -> Iterator[str]:
+    places = (
+        ("points", before.attributes, after.attributes),
+        ("resource", before.resource, after.resource),
+        ("scope", before.scope.attributes, after.scope.attributes),
+    )
+    for place, old, new in places:
+        was, now = dict(old), dict(new)
+        gone = [_shown_key(key) for key in was if key not in now]
+        come = [_shown_key(key) for key in now if key not in was]
+        other = [_shown_key(key) for key in now if key in was and was[key] != now[key]]
+        for verb, keys in (("takes", gone), ("adds", come), ("changes", other)):
+            if keys:
+                yield f"{verb} {', '.join(keys)} ({place})"
+    if after.merge is not before.merge and after.merge:
+        yield f"streams that become equal meet by {after.merge.value}"
+    for what in ("name", "unit", "description", "kind"):
+        if getattr(before, what) != getattr(after, what):
+            yield f"changes its {what}"
+    if before.scope[:3] != after.scope[:3]:
+        yield "changes the scope"
+
+
+def _shown_key(key: str) -> str:
+    return ANY if key == probes.KEY else key
+
+
+def _labels(before: Stream, steps: Sequence[_Step]) -> Iterator[str]:
+    """Tell of every attribute of points whether it lives, and who took it."""
+    for key, value in before.attributes:
+        fate, last = "lives: no rule takes it", value
+        for step in steps:
+            left = dict(step.left.attributes) if step.left else {}
+            if key not in left:
+                fate = f"goes: {step.name} takes it"
+                break
+            if left[key] != last:
+                fate, last = f"lives, changed by {step.name}", left[key]
+        yield f"  label {_shown_key(key)}: {fate}"
+
+
+def _shown(plan: Plan, pipeline: Pipeline, last: Stream) -> Iterator[str]:
+    for id_ in pipeline.exporters:
+        exporter = plan.exporters[id_]
+        if not isinstance(exporter, Prometheus):
+            keys = ", ".join(_shown_key(key) for key, _ in last.attributes) or "no attribute"
+            yield f"  exporters::{id_}: {last.name} with {keys}"
+            continue
+        try:
+            line = Translator(exporter).translate(last)
+        except Untranslatable as refusal:
+            yield f"  exporters::{id_}: refused ({refusal})"
+            continue
+        labels = ", ".join(
+            name if text_of(value) != probes.MARK else f"{name} ({ANY})"
+            for name, value in line.labels
+        )
+        yield f"  exporters::{id_}: {line.family} ({line.type.value}) with {labels or 'no label'}"
