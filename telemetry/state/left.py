@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+RESERVED = catalog.QUEUE_RESERVED.name
+"""A gauge of the worker's own hands, by queue."""
 LOOK_SECONDS = 10.0
 """Between two looks into the directory."""
 PATIENCE_SECONDS = 60.0
@@ -135,7 +137,8 @@ def _gauges(contents: Contents) -> list[Reading]:
     return [
         reading._replace(numbers=(0.0,))
         for reading, _ in contents.series
-        if reading.metric.kind is Kind.GAUGE and "hostname" in reading.metric.attributes
+        if reading.metric.kind is Kind.GAUGE
+        and ("hostname" in reading.metric.attributes or reading.metric.name == RESERVED)
     ]
 
 

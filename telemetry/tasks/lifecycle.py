@@ -87,6 +87,8 @@ class Lifecycle:
         self._exceptions: set[str] = set()
         self._in_hand: dict[int, tuple[_Task, float | None]] = {}
         self._gauges: dict[Metric, int] = {}
+        self._reserved: set[int] = set()
+        """The cells of queues' reserves that this process counts in."""
         self._apply: dict[type, Callable[[Any], None]] = {
             facts.Sent: self._sent,
             facts.Received: self._received,
@@ -308,6 +310,9 @@ class Lifecycle:
         self._move(catalog.RESERVED, amount)
         if task.reserved is None:
             task.reserved = self._tallies.cell(catalog.QUEUE_RESERVED, task.names[1])
+            if task.reserved not in self._reserved:  # an earlier process's, perhaps
+                self._reserved.add(task.reserved)
+                self._tallies.numbers[task.reserved] = 0
         self._tallies.numbers[task.reserved] += amount
 
     def _move(self, gauge: Metric, amount: int) -> None:

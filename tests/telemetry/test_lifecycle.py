@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from telemetry import catalog
-from telemetry.tally import OTHER, Tallies
+from telemetry.tally import OTHER, UNKNOWN, Tallies
 from telemetry.tasks import facts
 from telemetry.tasks.facts import Fact, Finished, Outcome, Received, Started
 from telemetry.tasks.lifecycle import EXCEPTIONS_MAX, Lifecycle
@@ -298,6 +298,14 @@ def test_what_is_reserved_is_told_by_queue() -> None:
     assert reserved() == {("q",): 1, ("p",): 1}
     books.tell(ended("success"), ended("revoked", "expired", delivery=2))
     assert reserved() == {("q",): 0, ("p",): 1}
+    books.lifecycle = Lifecycle(books.tallies)  # killed, and started on the same file
+    cells = [books.tallies.cell(catalog.QUEUE_RESERVED, queue) for queue in ("p", "q")]
+    for cell in cells:
+        books.tallies.numbers[cell] = UNKNOWN
+    books.tell(facts.WorkerStarted("n"), Received(5, "b", "q"), Received(6, "a", "q"))
+    assert reserved() == {("q",): 2}
+    books.tell(Received(7, "a", "p"))
+    assert reserved() == {("q",): 2, ("p",): 1}
     books.tell(facts.WorkerStopped(), Received(4, "a", "p"))
     assert reserved() == {("q",): 0, ("p",): 0}
 
