@@ -36,6 +36,8 @@ PAYLOAD_MAX = 1_000_000
 """Characters of a message that are read for its header."""
 BEHIND_MAX = 100
 """Messages that are looked at behind a first one which waits for its ETA."""
+QUEUES_READ_MAX = 5000
+"""Queues that are read, the longest first; those without a name of their own are added up."""
 DIALECTS = ("postgresql", "sqlite")
 
 
@@ -171,8 +173,8 @@ class SqlBroker:
         self, connection: Connection, now_seconds: float
     ) -> tuple[tuple[Queue, ...], int, int]:
         """The queues, and of all rows that wait the number and the newest."""
-        rows = self._run(connection, "waiting", queues_max=QUEUES_MAX + 1)
-        ids = [first for _, _, _, first, _, _ in rows if first is not None]
+        rows = self._run(connection, "waiting", queues_max=QUEUES_READ_MAX)
+        ids = [first for _, _, _, first, _, _ in rows[:QUEUES_MAX] if first is not None]
         heads = {}
         if ids:
             heads = dict(

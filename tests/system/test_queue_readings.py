@@ -154,6 +154,19 @@ def test_only_what_waits_is_length_and_age(broker: Broker) -> None:
     assert look.table_bytes > 8192
 
 
+def test_many_queues_are_all_counted(broker: Broker) -> None:
+    """More than have names of their own: the sum is right all the same, and it is told."""
+    broker.execute(
+        "INSERT INTO kombu_queue SELECT n, 'q' || n FROM generate_series(1, 700) n",
+        "INSERT INTO kombu_message (visible, payload, version, queue_id)"
+        " SELECT true, '{}', 1, n FROM generate_series(1, 700) n",
+    )
+    made, blind = of(seen(broker.observer()), Arrivals())
+    lengths = [r.numbers[0] for r in made if r.metric.name == "celery.queue.length"]
+    assert (len(lengths), sum(lengths)) == (500, 700)
+    assert "too_many" in blind
+
+
 def test_the_rows_are_about_as_many_as_there_are(broker: Broker) -> None:
     """PostgreSQL counts them itself; once it has said what it counted, it is right."""
     broker.send("lab", message())
