@@ -11,16 +11,16 @@ from telemetry.broker.alias import register
 TYPE_CHECKING = False  # not typing's: that would be the first thing to take time
 if TYPE_CHECKING:
     from telemetry.carry import carrying
-    from telemetry.install import instrument
+    from telemetry.install import instrument, push_metrics
 
-__all__ = ["carrying", "instrument"]
+__all__ = ["carrying", "instrument", "push_metrics"]
 
 
 def __getattr__(name: str) -> object:
     """Import what is asked for, when it is."""
     from importlib import import_module  # noqa: PLC0415 - as above
 
-    places = {"carrying": "telemetry.carry", "instrument": "telemetry.install"}
+    places = dict.fromkeys(__all__, "telemetry.install") | {"carrying": "telemetry.carry"}
     if name not in places:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(places[name]), name)

@@ -46,26 +46,45 @@ def instrument(
     sends itself a message so often, through the broker and its pool (docs/health.md).
     Raises `telemetry.settings.SettingsError` where the environment contradicts itself.
     """
+    this = _begin(
+        export_interval_seconds=export_interval_seconds,
+        attributes=attributes,
+        canary_interval_seconds=canary_interval_seconds,
+        trace_exceptions=trace_exceptions,
+    )
+    if this is not None:
+        _check_attributes(this.attributes, attributes)
+    _guard(app, enabled=this is not None)
+    if this is not None:
+        this.add(app)
+
+
+def push_metrics(*, export_interval_seconds: float | None = None) -> None:
+    """Push what OpenTelemetry's instruments record in this process, which need not be a worker.
+
+    One line where an API's application is made: its metrics go to the collector to which workers
+    push, as OTEL_* variables say. In a server that forks, call it before or after the fork: every
+    process pushes under a name of its own, and none what another recorded. Calling it again changes
+    nothing, nor does calling it where a worker runs. A MeterProvider that the application has set
+    is left alone. Raises `telemetry.settings.SettingsError` where the environment contradicts
+    itself.
+    """
+    this = _begin(export_interval_seconds=export_interval_seconds)
+    if this is not None:
+        this.push()
+
+
+def _begin(**asked: Any) -> ThisProcess | None:  # noqa: ANN401 - as `settings.read` has them
+    """Make this process's report, if there is to be one; the first call decides how."""
     global _this  # noqa: PLW0603 - one process, one report
     if _this is None:
-        wanted = settings.read(
-            os.environ,
-            green=_green(),
-            export_interval_seconds=export_interval_seconds,
-            attributes=attributes,
-            canary_interval_seconds=canary_interval_seconds,
-            trace_exceptions=trace_exceptions,
-        )
+        wanted = settings.read(os.environ, green=_green(), **asked)
         if not wanted.enabled:
-            _guard(app, enabled=False)
-            return
+            return None
         from telemetry.process import ThisProcess  # noqa: PLC0415 - Celery's insides and the SDK
 
         _this = ThisProcess(wanted, os.environ)
-    else:
-        _check_attributes(_this.attributes, attributes)
-    _guard(app, enabled=True)
-    _this.add(app)
+    return _this
 
 
 def _check_attributes(known: tuple[str, ...], asked: Iterable[str]) -> None:

@@ -76,6 +76,8 @@ class ThisProcess:
         self._down = False
         self._node_name: str | None = None
         self._is_worker = False
+        self._pushes = False
+        """Whether to report what the user's instruments record here, be it a worker or not."""
         self._apps: list[Celery] = []
         self.lifted = Lifted(wanted.attributes)
         own = steps(self)
@@ -111,6 +113,25 @@ class ThisProcess:
         """Take a fact of this process; the first begins the report of one that only publishes."""
         (self._reporter or self._producer_begins()).record(fact)
 
+    def push(self) -> None:
+        """Report what the user's instruments record, here and in processes forked from here.
+
+        A worker and its pool do so anyway, under the names that they have.
+        """
+        if self._is_worker:
+            return
+        self._pushes = True
+        reporter = self._reporter or self._producer_begins()
+        provider = instruments.somebody_s()
+        if self._user is not None:
+            reporter.include(self._user)
+        elif provider is None:
+            self._adopt(reporter)
+        elif provider is self._inherited and isinstance(provider, MeterProvider):
+            self._adopt(reporter, provider)
+        else:
+            self._tell_provider(provider, forks=False)
+
     def bound(self, *, refused: bool) -> None:
         """Count a socket that code in a worker or its pool bound, or tried to bind."""
         if self._reporter is not None:  # whoever is no worker and publishes nothing has no report
@@ -119,6 +140,7 @@ class ThisProcess:
     def worker_begins(self, node_name: str) -> Callable[[Fact], None]:
         """A worker is being built here; returns what records its facts."""
         self._ends()  # what was published on the way here was a producer's
+        self._pushes = False
         self._node_name = node_name
         self._is_worker = True
         self._slots = Slots()
@@ -305,5 +327,8 @@ class ThisProcess:
             self._observers_inherited.append(self._observer)
             self._observer = None
         self._user = None
-        self._is_worker = False
+        forked_by_worker, self._is_worker = self._is_worker, False
         self._lock = threading.Lock()
+        self._pushes = self._pushes and not forked_by_worker
+        if self._pushes:
+            self.push()

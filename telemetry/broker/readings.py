@@ -56,11 +56,12 @@ class Look(NamedTuple):
 
 
 def is_reply(queue_name: str) -> bool:
-    """Whether it is a queue of Celery's for answers and events, which nobody works off.
+    """Whether it is for answers or events, which nobody works off, or for a worker's canary.
 
     Each call of `celery inspect` leaves one in an SQL broker, and each reader of events.
     """
-    return queue_name.endswith(".reply.celery.pidbox") or queue_name.startswith("celeryev.")
+    begins = ("celeryev.", "portless.canary.")
+    return queue_name.endswith(".reply.celery.pidbox") or queue_name.startswith(begins)
 
 
 def of(look: Look, arrivals: Arrivals) -> tuple[list[Reading], set[Reason]]:

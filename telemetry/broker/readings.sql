@@ -8,7 +8,7 @@
 
 -- name: waiting
 -- Every queue, how many wait in it and the first of them; how many wait in all, and the newest.
--- Queues for answers and events are left out, but their rows are rows.
+-- Queues for answers, events and canaries are left out, but their rows are rows.
 WITH waiting AS (
     SELECT queue_id, count(*) AS length, min(id) AS first, max(id) AS newest
     FROM {messages} WHERE visible = true GROUP BY queue_id
@@ -17,6 +17,7 @@ SELECT queue.id, queue.name, coalesce(waiting.length, 0), waiting.first,
        (SELECT coalesce(sum(length), 0) FROM waiting), (SELECT coalesce(max(newest), 0) FROM waiting)
 FROM {queues} AS queue LEFT JOIN waiting ON waiting.queue_id = queue.id
 WHERE queue.name NOT LIKE '%.reply.celery.pidbox' AND queue.name NOT LIKE 'celeryev.%'
+  AND queue.name NOT LIKE 'portless.canary.%'
 ORDER BY 3 DESC, 2 LIMIT :queues_max;
 
 -- name: heads

@@ -1,12 +1,14 @@
 """The queue of a worker's canary: declared with its consumer, written to, emptied, taken away.
 
-Comes in: an app and a node name. Goes out: messages on the queue `canary.NODE`, each through a
-connection to the broker of its own. Exactly the rows of this queue are deleted: an SQL broker keeps
-those that were delivered for ever, and a queue that nobody consumes from would fill up.
+Comes in: an app and a node name. Goes out: messages on the queue `portless.canary.NODE`, each
+through a connection to the broker of its own. Exactly the rows of this queue are deleted: an SQL
+broker keeps those that were delivered for ever, and a queue that nobody consumes from would fill
+up.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kombu import Exchange, Queue
@@ -14,6 +16,8 @@ from kombu import Exchange, Queue
 from telemetry.health import canary_task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from celery import Celery
 
 Channel: TypeAlias = Any
@@ -21,7 +25,7 @@ Channel: TypeAlias = Any
 EXPIRES_SECONDS = 3600.0
 """RabbitMQ deletes the queue of a worker that has not come back for so long."""
 CONNECT_SECONDS = 5.0
-PREFIX = "canary."
+PREFIX = "portless.canary."
 
 
 class CanaryQueue:
@@ -46,8 +50,7 @@ class CanaryQueue:
         No signal of publishing is sent: it is no task of the application's.
         """
         message = self._app.amqp.as_task_v2(token, canary_task.NAME, (token,), ignore_result=True)
-        with self._connection() as connection:
-            channel = connection.default_channel
+        with self._channel() as (connection, channel):
             channel.queue_purge(self.name)
             connection.Producer(channel).publish(
                 message.body,
@@ -61,19 +64,22 @@ class CanaryQueue:
 
     def purge(self) -> None:
         """Delete what is left of its messages."""
-        with self._connection() as connection:
-            connection.default_channel.queue_purge(self.name)
+        with self._channel() as (_, channel):
+            channel.queue_purge(self.name)
 
     def remove(self) -> None:
         """Delete it. Nobody consumes from it any more."""
-        with self._connection() as connection:
-            channel = connection.default_channel
+        with self._channel() as (_, channel):
             channel.queue_purge(self.name)
             channel.queue_delete(self.name)
             _forget(channel, self.name)
 
-    def _connection(self) -> Any:  # noqa: ANN401 - kombu's, without types
-        return self._app.connection_for_write(connect_timeout=CONNECT_SECONDS)
+    @contextmanager
+    def _channel(self) -> Iterator[tuple[Any, Channel]]:
+        """A connection, tried twice at most: kombu's own default is to try for ever."""
+        with self._app.connection_for_write(connect_timeout=CONNECT_SECONDS) as connection:
+            connection.connect()
+            yield connection, connection.channel()
 
 
 def _forget(channel: Channel, name: str) -> None:

@@ -19,8 +19,8 @@ HERE = {"hostname": "one@lab"}
 OFTEN = {"PORTLESS_CANARY_INTERVAL": "0.5", "PORTLESS_CANARY_TIMEOUT": "2"}
 LEFT = """
 SELECT 'message' FROM kombu_message JOIN kombu_queue ON kombu_queue.id = queue_id
-  WHERE name LIKE 'canary.%'
-UNION ALL SELECT 'queue' FROM kombu_queue WHERE name LIKE 'canary.%'
+  WHERE name LIKE 'portless.canary.%'
+UNION ALL SELECT 'queue' FROM kombu_queue WHERE name LIKE 'portless.canary.%'
 UNION ALL SELECT 'result' FROM celery_taskmeta WHERE task_id LIKE '%canary%'
 """
 ON_INSERT = """

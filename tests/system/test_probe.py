@@ -94,7 +94,7 @@ def test_no_place_for_a_file_stops_no_worker(lab: Lab, tmp_path: Path) -> None:
     worker = lab.worker("threads", XDG_RUNTIME_DIR=nowhere, TMPDIR=nowhere)
     lab.publish(["ok", 1])
     worker.wait_for(lambda: lab.sink.sum("celery.task.success") == 1)
-    assert lab.execute("SELECT name FROM kombu_queue WHERE name LIKE 'canary.%'") == []
+    assert lab.execute("SELECT name FROM kombu_queue WHERE name LIKE 'portless.canary.%'") == []
     assert "portless.canary" not in worker.log.read_text()
     assert "set PORTLESS_STATE_DIR" in worker.log.read_text()
     assert worker.stop() == 0

@@ -104,6 +104,7 @@ def test_a_look_becomes_readings() -> None:
         Queue("closed", 9, None),
         Queue("0123.reply.celery.pidbox", 4, ()),
         Queue("celeryev.0123", 5, ()),
+        Queue("portless.canary.w@h", 1, ()),
     )
     expected = {
         ("celery.queue.length", "lab"): 3,
