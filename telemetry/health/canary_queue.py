@@ -8,19 +8,15 @@ up.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from kombu import Exchange, Queue
 
 from telemetry.health import canary_task
+from telemetry.health.asking import Channel, channel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from celery import Celery
-
-Channel: TypeAlias = Any
 
 EXPIRES_SECONDS = 3600.0
 """RabbitMQ deletes the queue of a worker that has not come back for so long."""
@@ -50,9 +46,9 @@ class CanaryQueue:
         No signal of publishing is sent: it is no task of the application's.
         """
         message = self._app.amqp.as_task_v2(token, canary_task.NAME, (token,), ignore_result=True)
-        with self._channel() as (connection, channel):
-            channel.queue_purge(self.name)
-            connection.Producer(channel).publish(
+        with channel(self._app, CONNECT_SECONDS) as (connection, own):
+            own.queue_purge(self.name)
+            connection.Producer(own).publish(
                 message.body,
                 exchange="",
                 routing_key=self.name,
@@ -64,27 +60,20 @@ class CanaryQueue:
 
     def purge(self) -> None:
         """Delete what is left of its messages."""
-        with self._channel() as (_, channel):
-            channel.queue_purge(self.name)
+        with channel(self._app, CONNECT_SECONDS) as (_, own):
+            own.queue_purge(self.name)
 
     def remove(self) -> None:
         """Delete it. Nobody consumes from it any more."""
-        with self._channel() as (_, channel):
-            channel.queue_purge(self.name)
-            channel.queue_delete(self.name)
-            _forget(channel, self.name)
-
-    @contextmanager
-    def _channel(self) -> Iterator[tuple[Any, Channel]]:
-        """A connection, tried twice at most: kombu's own default is to try for ever."""
-        with self._app.connection_for_write(connect_timeout=CONNECT_SECONDS) as connection:
-            connection.connect()
-            yield connection, connection.channel()
+        with channel(self._app, CONNECT_SECONDS) as (_, own):
+            own.queue_purge(self.name)
+            own.queue_delete(self.name)
+            _forget(own, self.name)
 
 
-def _forget(channel: Channel, name: str) -> None:
+def _forget(own: Channel, name: str) -> None:
     """Delete the queue's own row, which kombu's SQL transport leaves, in its own session."""
-    queue_cls = getattr(channel, "queue_cls", None)
+    queue_cls = getattr(own, "queue_cls", None)
     if queue_cls is not None:
-        channel.session.query(queue_cls).filter(queue_cls.name == name).delete()
-        channel.session.commit()
+        own.session.query(queue_cls).filter(queue_cls.name == name).delete()
+        own.session.commit()

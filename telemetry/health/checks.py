@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from telemetry.health.asking import channel
 from telemetry.health.readiness import CHECK_SECONDS_MAX, Check
 from telemetry.health.row_security import FEW_SECONDS, TENANTS, TenantTable, prove
 
@@ -69,16 +70,11 @@ def broker(app: Celery, queue_name: str | None = None) -> Check:
 
     def run() -> None:
         name = queue_name or app.conf.task_default_queue
-        connection = app.connection_for_write(connect_timeout=CHECK_SECONDS_MAX)
-        try:
-            connection.connect()
-            channel: Any = connection.channel()
+        with channel(app, CHECK_SECONDS_MAX) as (connection, own):
             try:
-                channel.queue_declare(name, passive=True)
+                own.queue_declare(name, passive=True)
             except connection.channel_errors:
                 return  # it answered: there is no such queue yet, the first task will make it
-        finally:
-            connection.release()
 
     return Check("broker", run)
 

@@ -22,29 +22,43 @@ def is_installed() -> bool:
     return shutil.which("redis-server") is not None
 
 
+class Redis:
+    """A running server."""
+
+    def __init__(self, process: subprocess.Popen[bytes], socket: Path) -> None:
+        self.address = f"redis+socket://{socket}"
+        """For Celery."""
+        self._process = process
+        self._socket = socket
+
+    def stop(self) -> None:
+        """End it, with all that was in it."""
+        self._process.terminate()
+        self._process.wait()
+
+    def all_keys(self) -> list[str]:
+        """Every key there is."""
+        client = redis.Redis(unix_socket_path=str(self._socket))
+        try:
+            return [key.decode() for key in client.keys("*")]
+        finally:
+            client.close()
+
+
 @contextmanager
-def running(directory: Path, *options: str) -> Iterator[str]:
-    """A server for the length of the block; its address for Celery."""
+def running(directory: Path, *options: str) -> Iterator[Redis]:
+    """A server for the length of the block."""
     socket = directory / "redis.sock"
     command = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", ""]
     command += ["--dir", str(directory), *options]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    running = Redis(server, socket)
     try:
         deadline = time.monotonic() + START_SECONDS
         while not socket.exists():
             assert server.poll() is None, "redis-server has ended"
             assert time.monotonic() < deadline, "redis-server is not up"
             time.sleep(0.05)
-        yield f"redis+socket://{socket}"
+        yield running
     finally:
-        server.terminate()
-        server.wait()
-
-
-def keys(address: str) -> list[str]:
-    """Every key there is."""
-    client = redis.Redis(unix_socket_path=address.removeprefix("redis+socket://"))
-    try:
-        return [key.decode() for key in client.keys("*")]
-    finally:
-        client.close()
+        running.stop()

@@ -163,12 +163,12 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[str]:
-    """The address of a Redis for one test; skips where none is installed."""
+def redis(tmp_path: Path) -> Iterator[redis_support.Redis]:
+    """A Redis for one test; skips where none is installed."""
     if not redis_support.is_installed():
         pytest.skip("redis-server is not installed")
-    with redis_support.running(tmp_path) as address:
-        yield address
+    with redis_support.running(tmp_path) as server:
+        yield server
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import redis as redis_support
 from tests.system.conftest import POOLS
 
 if TYPE_CHECKING:
+    from tests.support.redis import Redis
     from tests.support.worker import Worker
     from tests.system.conftest import Lab
 
@@ -86,15 +86,25 @@ def test_a_lost_canary_says_at_which_stage(lab: Lab, stage: str, pool: str, brea
 
 
 @pytest.mark.parametrize("pool", ["prefork", "solo"])
-def test_canaries_return_through_a_broker_with_events(lab: Lab, redis: str, pool: str) -> None:
+def test_canaries_return_through_a_broker_with_events(lab: Lab, redis: Redis, pool: str) -> None:
     """Redis feeds the worker's event loop: no row is left there, nor a key."""
-    worker = lab.worker(pool, **OFTEN, LAB_BROKER=redis)
+    worker = lab.worker(pool, **OFTEN, LAB_BROKER=redis.address)
     worker.wait_for(lambda: lab.probe("ready")[0] == 0)
     worker.wait_for(lambda: returned(lab) >= 3)
     assert lab.probe("live", "--max-age", "5")[0] == 0
     assert worker.stop() == 0
     assert lost(lab) == {}
-    assert not [key for key in redis_support.keys(redis) if "canary" in key]
+    assert not [key for key in redis.all_keys() if "canary" in key]
+
+
+def test_a_broker_with_events_that_is_gone(lab: Lab, redis: Redis) -> None:
+    """The canary is lost where it was to be published, and nobody restarts the worker for it."""
+    worker = lab.worker("solo", **OFTEN, LAB_BROKER=redis.address)
+    worker.wait_for(lambda: returned(lab) >= 1)
+    redis.stop()
+    worker.wait_for(lambda: lost(lab).get("publish", 0) >= 1)
+    assert lab.probe("live", "--max-age", "5")[0] == 0
+    assert lab.probe("ready")[0] == 1
 
 
 def wait_for_loss(lab: Lab, worker: Worker, stage: str) -> None:
