@@ -9,14 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from collector.errors import RuleConflict
-from collector.model import Merge
+from collector.errors import RuleConflict, RuleFailed
+from collector.model import Kind, Merge
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from collector.model import Attributes, Stream
     from collector.rule import Rewrite
+
+
+OF_GAUGES = frozenset({Merge.MEAN, Merge.MEDIAN, Merge.COUNT})
 
 
 def aggregate(labels: Collection[str], merge: Merge) -> Rewrite:
@@ -34,9 +37,12 @@ def merged(stream: Stream, attributes: Attributes, merge: Merge) -> Stream:
 
     Distributions only add up, as in the Collector. The first rule to match decides. A later one
     may change the labels again if it merges in the same way; otherwise (the sum over the maxima of
-    groups) no rule on one stream can say what is meant: raises RuleConflict.
+    groups) no rule on one stream can say what is meant: raises RuleConflict. A mean of what is no
+    gauge would not be what its kind says: raises RuleFailed.
     """
     meant = Merge.SUM if stream.kind.is_distribution else merge
+    if meant in OF_GAUGES and stream.kind is not Kind.GAUGE:
+        raise RuleFailed
     if stream.merge is None:
         return replace(stream, attributes=attributes, merge=meant)
     if attributes != stream.attributes and stream.merge is not meant:

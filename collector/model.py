@@ -81,6 +81,11 @@ class Merge(enum.Enum):
     SUM = "sum"
     MAX = "max"
     MIN = "min"
+    MEAN = "mean"
+    """Of gauges, as are the next two: of what only grows they could fall."""
+    MEDIAN = "median"
+    COUNT = "count"
+    """How many sources say something."""
 
 
 @dataclass(frozen=True)

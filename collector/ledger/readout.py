@@ -2,8 +2,8 @@
 
     line = sum over its series, in whatever ledger, of what the ledger keeps for them
 
-Lines whose rule says so take the largest or smallest of their sources instead of the sum. Series,
-sources and lines are numbers; no name, attribute or clock comes in.
+Lines whose rule says so take the largest, the mean or the like of their sources instead of the sum.
+Series, sources and lines are numbers; no name, attribute or clock comes in.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collector.model import Merge
 from collector.reading import Readings, SummaryReading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,7 +59,7 @@ def read(
     every = _contributions(shares)
     numbers = sum_by(every[1], every[2], every[3], size)
     for line, how in merges.items():
-        numbers[line] = _extreme(every, line, how)
+        numbers[line] = _met(every, line, how)
     tables, histograms = _histograms(shares)
     summaries = _summaries(shares)
     speaking = np.zeros(size, np.bool_)
@@ -158,14 +158,23 @@ def _exemplars(shares: Sequence[Share]) -> dict[int, Sequence[Exemplar]]:
     return found
 
 
-def _extreme(every: Contributions, line: int, how: Merge) -> float:
-    """Return the largest or smallest value of a line's sources; 0 where none speaks."""
+_WAYS: dict[Merge, Callable[[NDArray[np.float64]], np.floating | int]] = {
+    Merge.MAX: np.max,
+    Merge.MIN: np.min,
+    Merge.MEAN: np.mean,
+    Merge.MEDIAN: np.median,
+    Merge.COUNT: len,
+}
+
+
+def _met(every: Contributions, line: int, how: Merge) -> float:
+    """Return what the values of a line's sources make, if not a sum; 0 where none speaks."""
     rows = np.flatnonzero(every[1] == line)
     if not len(rows):
         return 0.0
     _, groups = np.unique(every[0][rows], return_inverse=True)
     values = sum_by(groups, every[2][rows], every[3][rows], int(groups.max()) + 1)
-    return float(values.max() if how is Merge.MAX else values.min())
+    return float(_WAYS[how](values))
 
 
 def doubles(shares: Sequence[Share], size: int) -> list[int]:

@@ -118,8 +118,9 @@ def _aggregate_on_attributes(editor: tree.Call, at: Setting) -> Rewrite:
     if at.context != "metric":
         hint = "write `context: metric` above"
         raise Refused(editor.column, f'{editor.name} needs the context "metric"', hint)
-    if function not in {merge.value for merge in Merge}:
-        raise not_here(editor.column, f'"{function}"', ", only sum, max, min")
+    known = [merge.value for merge in Merge]
+    if function not in known:
+        raise Refused(editor.column, f'"{function}" is none of {", ".join(known)}')
     merge = Merge(function)
     if "attributes" in given:
         return aggregate(_texts(given["attributes"]), merge)

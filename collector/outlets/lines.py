@@ -106,7 +106,7 @@ class Lines(Generic[Line]):
         except Untranslatable as refusal:
             self.refused[refusal.reason] += 1
             raise
-        if stream.merge in (Merge.MAX, Merge.MIN):
+        if stream.merge not in (None, Merge.SUM):
             self._merges[number] = stream.merge
         self._series[number] += 1
         if len(self._shares) > 1:

@@ -1,8 +1,9 @@
 """The `metrics_transform` processor: names and labels of metrics, and how streams are added up.
 
-In: its section. Out: a rule that renames, keeps a label set, changes labels, drops some of their
-values, and says how streams that become equal meet: sum, max or min. It knows no number, no time
-and no other processor.
+In: its section. Out: a rule that renames, combines, groups, keeps a label set, changes labels,
+drops some of their values, and says how streams that become equal meet. What acts on numbers is
+refused, and so is `insert`, which would make two streams of one. It knows no number, no time and no
+other processor.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from collector import go_regexp
 from collector.aggregation import aggregate, merged
 from collector.attributes import get, put, text_alone, without
-from collector.model import Merge
+from collector.model import Kind, Merge
 from collector.otelcol import CAN_RUN_IT, NOT_HERE
 from collector.processors import _names
 from collector.rule import Processor, in_order
@@ -44,8 +45,8 @@ def _transform(section: Section) -> Rewrite:
     The Collector leaves a metric alone if only some of its points have the labels.
     """
     section.require("include", "action")
-    section.choice("action", ("update",), "update", elsewhere=("insert", "combine", "group"))
-    section.elsewhere("aggregation_type", "group_resource_labels", "submatch_case")
+    actions = ("update", "combine", "group")
+    action = section.choice("action", actions, "update", elsewhere=("insert",))
     include = section.text("include")
     if "include" in section and not include:
         section.mistake("include", "must not be empty")
@@ -54,13 +55,57 @@ def _transform(section: Section) -> Rewrite:
     matches = _names.matcher(pattern) if match_type == "regexp" else include.__eq__
     have_labels = _labels(section.section("experimental_match_labels"), match_type)
     operations = [_operation(each, have_labels) for each in section.sections("operations")]
-    rules = in_order([_rename(section.text("new_name"), pattern), *operations])
+    renamed = _rename(section.text("new_name"), pattern)
+    if action == "group":
+        rules = _group(section)
+    elif action == "combine":
+        rules = in_order([_combine(section, pattern), renamed, *operations])
+    else:
+        section.elsewhere("aggregation_type", "submatch_case")  # they have no effect there
+        section.elsewhere("group_resource_labels")
+        rules = in_order([renamed, *operations])
 
     def rewrite(stream: Stream) -> Stream | None:
         is_meant = matches(stream.name) and have_labels(stream.attributes)
+        if action == "combine" and stream.kind is Kind.SUMMARY:
+            is_meant = False  # quantiles cannot be added; the Collector leaves them as well
         return rules(stream) if is_meant else stream
 
     return rewrite
+
+
+def _group(section: Section) -> Rewrite:
+    """Give metrics a resource of their own: with more attributes than it had."""
+    section.require("group_resource_labels")
+    section.elsewhere("aggregation_type", "submatch_case", why=" for this action, which reads none")
+    labels = section.pairs("group_resource_labels")
+    return lambda stream: replace(stream, resource=put(stream.resource, labels))
+
+
+def _combine(section: Section, pattern: re.Pattern[str] | None) -> Rewrite:
+    """Make one metric of several; what the groups of the pattern matched becomes labels.
+
+    Each stream is decided on alone: the Collector leaves metrics of a request as they are if their
+    units, kinds or labels differ.
+    """
+    section.require("new_name", "aggregation_type")
+    section.elsewhere("group_resource_labels", why=" for this action, which reads none")
+    name, merge = section.text("new_name"), _merge(section)
+    if "new_name" in section and not name and not section.mistaken("new_name"):
+        section.mistake("new_name", "must not be empty")
+    change = _CASES[section.choice("submatch_case", tuple(_CASES), "")]
+    names = {number: key for key, number in pattern.groupindex.items()} if pattern else {}
+
+    def rewrite(stream: Stream) -> Stream:
+        found = pattern.search(stream.name) if pattern else None
+        parts = enumerate(found.groups(), 1) if found else ()
+        labels = {names.get(at, f"${at}"): change(part) for at, part in parts if part}
+        return replace(merged(stream, put(stream.attributes, labels), merge), name=name)
+
+    return rewrite
+
+
+_CASES: dict[str, Callable[[str], str]] = {"": str, "lower": str.lower, "upper": str.upper}
 
 
 def _labels(section: Section, match_type: str) -> HaveLabels:
@@ -184,9 +229,7 @@ _OPERATIONS: dict[str, Callable[[Section], Rewrite]] = {
 
 
 def _merge(section: Section) -> Merge:
-    merges = [merge.value for merge in Merge]
-    elsewhere = ("mean", "median", "count")
-    return Merge(section.choice("aggregation_type", merges, "sum", elsewhere))
+    return Merge(section.choice("aggregation_type", [merge.value for merge in Merge], "sum"))
 
 
 def _new_value(section: Section) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.errors import ConfigError, RuleConflict
+from collector.errors import ConfigError, RuleConflict, RuleFailed
 from collector.model import Kind, Merge, Stream
 from collector.processors import metrics_transform
 from tests.collector.configured import processor
@@ -94,6 +94,44 @@ def test_two_ways_to_merge_one_stream_are_a_conflict(transforms: list[str]) -> N
     """The sum over the maxima of groups cannot be had stream by stream: nothing is exposed."""
     with pytest.raises(RuleConflict):
         rule(*transforms)(ABC)
+
+
+@pytest.mark.parametrize("aggregation", ["mean", "median", "count"])
+def test_a_mean_is_for_gauges(aggregation: str) -> None:
+    """Of a counter it could fall; such a stream is kept out, and counted."""
+    one = rule(transform(".*", (aggregation, "a")))
+    gauge = stream("x", "a=1 b=2", kind=Kind.GAUGE)
+    assert one(gauge) == stream("x", "a=1", kind=Kind.GAUGE, merge=Merge(aggregation))
+    for kind in (Kind.COUNTER, Kind.UPDOWN):
+        with pytest.raises(RuleFailed):
+            one(stream("x", "a=1 b=2", kind=kind))
+
+
+COMBINED = [
+    # What is matched by name, by number, not at all; the case; a name that matches again.
+    (r"^a\.(?P<part>\w+)$$", "", "part=Disk x=1"),
+    (r"^a\.(\w+)$$", "", "$1=Disk x=1"),
+    (r"^a\.(?P<part>\w*?)(\w+)$$", "lower", "$2=disk x=1"),
+    ("a", "upper", "x=1"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "case", "attributes"), COMBINED)
+def test_what_names_differ_in_becomes_labels(pattern: str, case: str, attributes: str) -> None:
+    """Metrics that are combined keep it, and meet."""
+    text = (
+        f"{{include: '{pattern.replace('$$', '$')}', match_type: regexp, action: combine, "
+        f"new_name: all, aggregation_type: sum, submatch_case: '{case}'}}"
+    )
+    assert rule(text)(stream("a.Disk", "x=1")) == stream("all", attributes, merge=SUM)
+    summary = stream("a.Disk", "x=1", kind=Kind.SUMMARY)
+    assert rule(text)(summary) == summary
+
+
+def test_a_group_has_a_resource_of_its_own() -> None:
+    """With attributes that stand in place of those of that name."""
+    text = "{include: a, action: group, group_resource_labels: {b: new, c: more}}"
+    assert rule(text)(stream("a", resource="a=1 b=2")) == stream("a", resource="a=1 b=new c=more")
 
 
 @pytest.mark.parametrize("aggregation", ["max", "min", "sum"])
@@ -199,6 +237,8 @@ REFUSED = [
     "{include: '', action: update}",
     "{include: a, action: insert, new_name: b}",
     "{include: a, action: combine}",
+    "{include: a, action: combine, new_name: '', aggregation_type: sum}",
+    "{include: a, action: combine, new_name: b, aggregation_type: sum, submatch_case: mixed}",
     "{include: a, action: group}",
     "{include: a, action: drop}",
     "{include: a, match_type: prefix, action: update}",
@@ -217,8 +257,6 @@ REFUSED = [
     update("{action: toggle_scalar_data_type}"),
     update("{action: experimental_scale_value, experimental_scale: 2}"),
     update(match_type="regexp", experimental_match_labels="{a: '('}"),
-    transform("a", ("mean", "a")),
-    transform("a", ("count", "a")),
     transform("a", ("average", "a")),
 ]
 

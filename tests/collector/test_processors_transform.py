@@ -281,7 +281,7 @@ REFUSED = [
     ("exemplar", "keep_keys(datapoint.attributes, [])"),
     ("datapoint", 'aggregate_on_attributes("sum", [])'),
     # What has another meaning here, or none.
-    ("metric", 'aggregate_on_attributes("mean", [])'),
+    ("metric", 'aggregate_on_attributes("average", [])'),
     ("metric", "set(type, METRIC_DATA_TYPE_SUM)"),
     ("metric", "set(name, description)"),
     ("metric", "set(name, resource.schema_url)"),
