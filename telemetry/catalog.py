@@ -199,6 +199,13 @@ BROKER_TABLE_SIZE = Metric(
     "By",
     "What an SQL broker's messages take on disk, indexes included.",
 )
+BROKER_RECOVERED = Metric(
+    "celery.broker.recovered",
+    Kind.COUNTER,
+    "{message}",
+    "Messages that a vanished worker held and others can have again, of an acknowledging broker.",
+    _QUEUE,
+)
 BROKER_BLIND = Metric(
     "celery.broker.blind",
     Kind.GAUGE,
@@ -276,7 +283,7 @@ METRICS = (
     *(DISCARDED, RUNTIME, QUEUE_WAIT, UP, ACTIVE, RESERVED, PROCESSES, CHILD_EXITS),
     *(BINDS, BEAT_LAST_SENT, BEAT_LATENESS),
     *(QUEUE_LENGTH, QUEUE_OLDEST_AGE, QUEUE_RESERVED),
-    *(BROKER_ROWS, BROKER_TABLE_SIZE, BROKER_BLIND),
+    *(BROKER_ROWS, BROKER_TABLE_SIZE, BROKER_RECOVERED, BROKER_BLIND),
     *(CANARY_ROUND_TRIP, CANARY_FAILURES),
     *(EXPORT_FAILURES, UNEXPORTED, HOOK_ERRORS, OVERFLOW, STATE_FAILURES),
 )

@@ -26,12 +26,13 @@ from opentelemetry.sdk.metrics import MeterProvider
 from telemetry import export, identity, instruments
 from telemetry.broker import brokers
 from telemetry.broker.blind import Unreadable
+from telemetry.broker.leases import recovered
 from telemetry.broker.observer import Observer
 from telemetry.health.worker import WorkerHealth
 from telemetry.reporter import Reporter
 from telemetry.slots import Slot, Slots
 from telemetry.tasks import beat
-from telemetry.tasks.facts import Bound, Fact, WorkerStarted, WorkerStopped
+from telemetry.tasks.facts import Bound, Fact, Recovered, WorkerStarted, WorkerStopped
 from telemetry.tasks.headers import Lifted
 from telemetry.tasks.publish import Publisher
 from telemetry.tasks.safely import Safely
@@ -92,6 +93,7 @@ class ThisProcess:
         signals.worker_process_shutdown.connect(self._pool_process_ends)
         signals.worker_shutdown.connect(self._ends)
         signals.beat_init.connect(self._beat_begins)
+        recovered.listeners.append(self._messages_recovered)
         atexit.register(self._ends)  # a cold shutdown sends no signal
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
             os.register_at_fork(before=self._forks, after_in_child=self._was_forked)
@@ -136,6 +138,9 @@ class ThisProcess:
         """Count a socket that code in a worker or its pool bound, or tried to bind."""
         if self._reporter is not None:  # whoever is no worker and publishes nothing has no report
             self._reporter.record(Bound("refused" if refused else "warned"))
+
+    def _messages_recovered(self, queue_name: str, count: int) -> None:
+        self._safely("recovered", self.record, Recovered(queue_name, count))
 
     def worker_begins(self, node_name: str) -> Callable[[Fact], None]:
         """A worker is being built here; returns what records its facts."""

@@ -141,6 +141,13 @@ class StateFailed(NamedTuple):
     reason: str
 
 
+class Recovered(NamedTuple):
+    """Messages of a vanished worker wait again."""
+
+    queue_name: str
+    messages: int
+
+
 class Overflowed(NamedTuple):
     """An instrument of the user's reached the SDK's limit of attribute sets."""
 
@@ -163,4 +170,5 @@ Fact: TypeAlias = (
     | ExportFailed
     | StateFailed
     | Overflowed
+    | Recovered
 )

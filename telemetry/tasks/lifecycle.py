@@ -107,6 +107,7 @@ class Lifecycle:
             facts.ExportFailed: self._export_failed,
             facts.StateFailed: self._state_failed,
             facts.Overflowed: self._overflowed,
+            facts.Recovered: self._recovered,
         }
 
     def apply(self, fact: facts.Fact) -> None:
@@ -235,6 +236,10 @@ class Lifecycle:
 
     def _state_failed(self, fact: facts.StateFailed) -> None:
         self._count(catalog.STATE_FAILURES, fact.reason)
+
+    def _recovered(self, fact: facts.Recovered) -> None:
+        cell = self._tallies.cell(catalog.BROKER_RECOVERED, fact.queue_name)
+        self._tallies.numbers[cell] += fact.messages
 
     def _overflowed(self, _fact: facts.Overflowed) -> None:
         self._count(catalog.OVERFLOW, "user_series")

@@ -85,6 +85,7 @@ def test_workers_killed_at_random_lose_nothing(lab: Lab) -> None:
             workers.append(lab.worker("prefork", name=f"w{number}", **ours(lab)))
     workers[0].wait_for(lambda: not lab.execute(ROWS))
     assert workers[0].stop() == 0
+    assert lab.sink.sum("celery.broker.recovered", queue_name="lab") > 0
     begun = lab.execute("SELECT detail FROM executions WHERE outcome = 'begun'")
     done = lab.execute("SELECT DISTINCT detail FROM executions WHERE outcome = 'success'")
     assert len(done) == 120

@@ -319,16 +319,19 @@ def test_the_last_word_stays_the_last() -> None:
 
 
 def test_what_befalls_the_telemetry_is_counted_by_reason() -> None:
-    """Errors in hooks, exports that failed, instruments that overflowed, processes that ended."""
+    """Errors in hooks, failed exports, full instruments, ended processes, recovered messages."""
     books = Books(
         facts.HookFailed("on_success"),
         facts.ExportFailed(),
         facts.Overflowed(),
         facts.ChildExited("killed"),
+        facts.Recovered("q", 3),
+        facts.Recovered("q", 2),
     )
     assert books.counters() == {
         ("celery.telemetry.hook.errors", "on_success"): 1,
         ("celery.telemetry.export.failures",): 1,
         ("celery.telemetry.overflow", "user_series"): 1,
         ("celery.worker.child.exits", "killed"): 1,
+        ("celery.broker.recovered", "q"): 5,
     }
