@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from telemetry.broker.cli import observe
+from telemetry.broker.stock.cli import broker
 from telemetry.catalog import METRICS, Metric
 from telemetry.flush import flush
 from telemetry.guard.cli import guard
@@ -31,6 +32,7 @@ def main() -> None:
     """Telemetry for Celery in which workers push and nothing listens."""
 
 
+main.add_command(broker)
 main.add_command(guard)
 main.add_command(observe)
 main.add_command(flush)

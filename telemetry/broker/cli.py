@@ -53,7 +53,7 @@ def observe(app_name: str | None, broker_url: str | None, queues: str) -> None:
         raise click.ClickException(str(error)) from error
     if not wanted.enabled:
         raise click.ClickException("the environment says that no metrics are to be sent")
-    app, connection = _connection(app_name, broker_url)
+    app, connection = connection_of(app_name, broker_url)
     named = [name.strip() for name in queues.split(",") if name.strip()]
 
     # Imported here, so that other commands need not wait for the SDK.
@@ -78,7 +78,7 @@ def observe(app_name: str | None, broker_url: str | None, queues: str) -> None:
     observer.stop()
 
 
-def _connection(app_name: str | None, broker_url: str | None) -> tuple[App, Connection]:
+def connection_of(app_name: str | None, broker_url: str | None) -> tuple[App, Connection]:
     """The app, if there is one, and a connection to the broker that is not opened."""
     from celery.app.utils import find_app  # noqa: PLC0415 - other commands do without Celery
     from kombu import Connection as KombuConnection  # noqa: PLC0415

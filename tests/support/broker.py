@@ -6,6 +6,7 @@ output, and holds them until it is ended.
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -74,7 +75,6 @@ class Broker:
 
     def empty(self) -> None:
         """Begin without a message, a queue or a consumer."""
-        StockChannel._engines.clear()  # their connections may have been cut
         tables = "kombu_message, kombu_queue, kombu_message_consumer"
         if all(self.execute(f"SELECT to_regclass('{name}')")[0][0] for name in tables.split(", ")):
             self.execute(f"TRUNCATE {tables}")
@@ -103,6 +103,9 @@ def made(database: str) -> Iterator[Broker]:
     """A broker in this database, until the end of the block."""
     with ExitStack() as stack:
         yield Broker(database, stack)
+    # kombu's own transport leaves its sessions to the garbage collector, and its engines to the end
+    StockChannel._engines.clear()
+    gc.collect()
 
 
 def _hold(url: str, options: dict[str, Any], number: int) -> None:
