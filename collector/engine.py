@@ -18,6 +18,7 @@ from collector.errors import Code, Reason, Refused, Untranslatable
 from collector.expiry import Expiry
 from collector.ledger.ledger import Ledger
 from collector.outlets.outlet import Feed
+from collector.redacted import Redacted
 from collector.route import Router
 from collector.self_metrics import Sample, counter, gauge
 from collector.wire.points import Wanted
@@ -37,6 +38,7 @@ LIVES_PER_STREAM = 4
 """Rows in the ledger for each stream allowed: a restarted source needs one more for a while."""
 
 REFUSED = "Data points refused."
+REDACTED = "Streams from which rules took an attribute, by its key."
 
 
 class Outcome(NamedTuple):
@@ -67,6 +69,8 @@ class Engine:
         self.pipeline = pipeline
         self.pressed = False
         """Set while memory is short: requests are then refused and may be tried again."""
+        self.accepted = 0
+        """Points accepted since the start, those that a rule dropped included."""
         self.dropped = 0
         """Points since the start that a rule dropped."""
         self.refused: Counter[Reason] = Counter()
@@ -82,7 +86,8 @@ class Engine:
                 times=any(outlet.wants_times for outlet in outlets),
             )
         )
-        self._router = Router(pipeline.rewrite, self._admit, streams_max)
+        self._redacted = Redacted(pipeline.rewrite)
+        self._router = Router(self._redacted.rewrite, self._admit, streams_max)
         self._expiry = Expiry(self._router, self.ledger, self._leave, self._line, streams_max)
         feed = Feed(self.ledger, pipeline.receivers, self._router.known)
         self._joints = [Joint(outlet, outlet.join(feed)) for outlet in outlets]
@@ -126,7 +131,9 @@ class Engine:
             points, refused = shape.points, shape.binding.record(cells, now)
         if refused:
             self.refused.update(refused)
-        return Outcome(points - refused.total(), refused)
+        accepted = points - refused.total()
+        self.accepted += accepted
+        return Outcome(accepted, refused)
 
     def refuse_while_pressed(self) -> None:
         """Raise Refused while memory is short."""
@@ -172,6 +179,10 @@ class Engine:
         ]
         return [
             *refused,
+            *(
+                counter("portless_redacted_streams", streams, REDACTED, key=key, **own)
+                for key, streams in sorted(self._redacted.streams.items())
+            ),
             counter("portless_dropped_points", self.dropped, "Points that a rule dropped.", **own),
             gauge("portless_streams", router.streams, "Streams that speak, tenants apart.", **own),
             gauge("portless_series", router.series, "Series shown, tenants merged.", **own),

@@ -14,6 +14,7 @@ from collector.engine import STREAMS_MAX, Engine
 from collector.intake import Intake
 from collector.outlets.prometheus import PrometheusOutlet
 from collector.outlets.pushed import PushOutlet
+from collector.self_metrics import counter
 from collector.settings import Prometheus
 
 if TYPE_CHECKING:
@@ -53,6 +54,16 @@ class River:
             self._intakes[key] = Intake(str(receiver), transport, fed)
         return self._intakes[key]
 
+    def _shown(self, exporter: ComponentId) -> Sample:
+        """Count the points that came to an exporter which is asked, as the Collector does."""
+        points = sum(
+            engine.accepted - engine.dropped
+            for engine in self.engines
+            if exporter in engine.pipeline.exporters
+        )
+        name, help_ = "otelcol_exporter_sent_metric_points", "Data points that came to an exporter."
+        return counter(name, points, help_, exporter=str(exporter))
+
     def tick(self, now: float) -> None:
         """Forget series that nobody spoke for during `metric_expiration`, like the real exporter.
 
@@ -70,4 +81,5 @@ class River:
         samples = [intake.self_metrics() for intake in self._intakes.values()]
         samples += [engine.self_metrics() for engine in self.engines]
         samples += [outlet.self_metrics(str(id_)) for id_, outlet in self._outlets.items()]
+        samples += [[self._shown(id_)] for id_ in self.prometheus]
         return [sample for each in samples for sample in each]

@@ -21,7 +21,7 @@ RANKS = {
         "aggregation",
         "ottl",
         "receivers processors exporters extensions service self_metrics",
-        "plan route outlets",
+        "plan redacted route outlets",
         "binding expiry leaks explain",
         "engine",
         "intake",

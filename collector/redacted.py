@@ -1,0 +1,47 @@
+"""What rules took from streams, by the attribute's key.
+
+In: a stream before and after the rules. Out: how many streams lost which key. Keys are of those who
+push, so there is a limit on how many are told apart, and on their length; no value is looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from collector.model import Stream
+
+KEYS_MAX = 100
+"""Keys told apart; the first ones that come."""
+KEY_LENGTH_MAX = 100
+OTHER = "other"
+"""Stands for keys beyond both limits."""
+
+
+class Redacted:
+    """Runs a pipeline's rules, and counts."""
+
+    def __init__(self, rewrite: Callable[[Stream], Stream | None]) -> None:
+        self._rewrite = rewrite
+        self.streams: Counter[str] = Counter()
+        """Streams since the start that lost an attribute, by its key; dropped ones lost none."""
+
+    def rewrite(self, stream: Stream) -> Stream | None:
+        """Run the rules; see `rule.Rewrite`."""
+        left = self._rewrite(stream)
+        if left is not None and left is not stream:
+            for key in _keys(stream) - _keys(left):
+                self.streams[self._name(key)] += 1
+        return left
+
+    def _name(self, key: str) -> str:
+        is_told = key in self.streams or len(self.streams) < KEYS_MAX
+        return key if is_told and len(key) <= KEY_LENGTH_MAX else OTHER
+
+
+def _keys(stream: Stream) -> set[str]:
+    everywhere = (stream.attributes, stream.resource, stream.scope.attributes)
+    return {key for attributes in everywhere for key, _ in attributes}
