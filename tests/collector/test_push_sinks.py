@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import ssl
+import threading
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -14,7 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from collector.outlets.otlp import Batch
-from collector.push_settings import File, FileStorage, OtlpHttpExporter, Retry, Rotation
+from collector.push_settings import ClientTls, File, FileStorage, OtlpHttpExporter, Retry, Rotation
 from collector.server.messages import Response
 from collector.server.push.file import FileSink
 from collector.server.push.otlp_http import OtlpHttpSink
@@ -59,7 +63,7 @@ def sink(
 ) -> Iterator[OtlpHttpSink]:
     """A sink that posts to this machine."""
     url = f"http://127.0.0.1:{port}/v1/metrics"
-    exporter = OtlpHttpExporter(url, **{"retry": QUICK, **settings})  # type: ignore[arg-type]
+    exporter = OtlpHttpExporter(**{"url": url, "retry": QUICK, **settings})  # type: ignore[arg-type]
     one = OtlpHttpSink("otlp_http", exporter, Spool(size, storage, "exporter_otlp_http"))
     one.open()
     try:
@@ -110,6 +114,64 @@ def test_what_may_not_be_tried_again_is_given_up(
     assert (one.lost_since(), one.lost_since()) == (7.0, None)
     assert f"given up: HTTP {code}" in caplog.text
     assert "secret" not in caplog.text
+
+
+class Taking(BaseHTTPRequestHandler):
+    """Takes whatever is posted."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving_tls(authority: trustme.CA) -> Iterator[int]:
+    """A receiver that speaks TLS and asks clients for a certificate; its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = HTTPServer(("127.0.0.1", 0), Taking)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_both_sides_of_tls_show_who_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file's authority is asked, and no other; a stranger gets nothing, nor tells anything."""
+    authority, stranger = trustme.CA(), trustme.CA()
+    client = authority.issue_cert("client")
+    files = [str(tmp_path / name) for name in ("ca", "cert", "key", "stranger")]
+    authority.cert_pem.write_to_path(files[0])
+    client.cert_chain_pems[0].write_to_path(files[1])
+    client.private_key_pem.write_to_path(files[2])
+    stranger.cert_pem.write_to_path(files[3])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", files[3])
+    good = ClientTls(*files[:3])
+    with serving_tls(authority) as port:
+        url = f"https://127.0.0.1:{port}/v1/metrics"
+        for tls, is_taken in (
+            (good, True),
+            (ClientTls("", files[1], files[2], insecure_skip_verify=True), True),
+            (good._replace(ca_file=files[3]), False),
+            (ClientTls(files[0]), False),
+        ):
+            with sink(port, url=url, tls=tls, retry=Retry(enabled=False)) as one:
+                one.put(batch(1), 0)
+                eventually(lambda: count(one, SENT) + count(one, FAILED) == 1)
+                assert (count(one, SENT) == 1) is is_taken
 
 
 def test_nobody_tries_for_ever() -> None:

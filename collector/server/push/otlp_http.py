@@ -20,6 +20,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import requests
+import urllib3
 import zstandard
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
@@ -67,6 +68,8 @@ class OtlpHttpSink:
         self._closing = threading.Event()
         self._deadline = float("inf")
         self._session = _session(settings)
+        tls = settings.tls
+        self._verify = False if tls.insecure_skip_verify else tls.ca_file or True
         self._thread = threading.Thread(target=self._work, name=f"exporter {name}", daemon=True)
 
     def open(self) -> None:
@@ -157,6 +160,8 @@ class OtlpHttpSink:
                 settings.url,
                 data=waiting.body,
                 timeout=settings.timeout_seconds,
+                # said each time: on the session alone, REQUESTS_CA_BUNDLE would go before it
+                verify=self._verify,
                 allow_redirects=False,
                 stream=True,
             )
@@ -197,10 +202,10 @@ def _session(settings: OtlpHttpExporter) -> requests.Session:
         session.headers["Content-Encoding"] = settings.compression
     session.headers.update(dict(settings.headers))
     session.auth = lambda request: request  # no ~/.netrc
-    tls = settings.tls
-    session.verify = False if tls.insecure_skip_verify else tls.ca_file or True
-    if tls.cert_file:
-        session.cert = tls.cert_file, tls.key_file
+    if settings.tls.insecure_skip_verify:
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the plan has warned
+    if settings.tls.cert_file:
+        session.cert = settings.tls.cert_file, settings.tls.key_file
     return session
 
 
