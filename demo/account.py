@@ -94,10 +94,25 @@ def exposed(page: Page) -> Books:
     )
 
 
-def draw_up(recorded: Books, found: Books, processes: int, listening: int, leaks: int) -> Account:
+def canaries(page: Page) -> int:
+    """Count the workers whose messages to themselves came back, every one of them."""
+    returned = page.sum_by("hostname", "celery_canary_round_trip_seconds_count")
+    lost = page.sum_by("hostname", "celery_canary_failures_total")
+    return sum(count > 0 and not lost.get(node) for node, count in returned.items())
+
+
+def draw_up(
+    recorded: Books,
+    found: Books,
+    processes: int,
+    listening: int,
+    leaks: int,
+    health: tuple[Line, ...] = (),
+) -> Account:
     """Compare; sockets that listened and tenants that got out are expected to be none.
 
-    `processes` is how many processes of workers were searched for sockets, at most at a time.
+    `processes` is how many processes of workers were searched for sockets, at most at a time;
+    `health` is what else was expected of the workers.
     """
     keys = sorted(
         {*recorded.outcomes, *found.outcomes}, key=lambda key: (key[0], OUTCOMES.index(key[1]))
@@ -115,6 +130,7 @@ def draw_up(recorded: Books, found: Books, processes: int, listening: int, leaks
         Line("shop_conversion_delay_seconds_count, likewise", recorded.delays, found.delays),
         Line("shop_conversion_delay_seconds_sum", recorded.delay_seconds, found.delay_seconds),
         Line("queues told as long as they are", len(recorded.queues), len(told)),
+        *health,
         Line(f"sockets on which one of {processes} worker processes listened", 0, listening),
         Line("tenants named behind the collector", 0, leaks),
     )

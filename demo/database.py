@@ -67,7 +67,10 @@ class Database(NamedTuple):
 
     def waiting(self) -> int:
         """Count the messages that no worker has taken yet."""
-        [[(waiting,)]] = self.ask("SELECT count(*) FROM kombu_message WHERE visible")
+        [[(waiting,)]] = self.ask(
+            "SELECT count(*) FROM kombu_message JOIN kombu_queue ON kombu_queue.id = queue_id"
+            " WHERE visible AND name NOT LIKE 'portless.canary.%'"
+        )
         return int(waiting)
 
     def tenants(self) -> dict[str, dict[str, int]]:

@@ -84,11 +84,12 @@ def _duration(seconds: float | None) -> str:
 
 
 def _workers(picture: Picture) -> Table:
-    numbers = ("slots", "running", "reserved")
+    numbers = ("slots", "running", "reserved", "canary")
     table = _table("worker", "pool", *numbers, numbers=numbers)
     for worker in picture.workers:
         counts = (worker.processes, worker.active, worker.reserved)
-        table.add_row(worker.node, POOLS.get(worker.node, ""), *map(str, counts))
+        canary = _duration(worker.canary_seconds)
+        table.add_row(worker.node, POOLS.get(worker.node, ""), *map(str, counts), canary)
     return table
 
 

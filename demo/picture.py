@@ -40,6 +40,8 @@ class WorkerRow(NamedTuple):
     processes: int
     active: int
     reserved: int
+    canary_seconds: float | None
+    """The mean of its messages to itself; None while none has come back."""
 
 
 class QueueRow(NamedTuple):
@@ -138,8 +140,16 @@ def _workers(page: Page) -> tuple[WorkerRow, ...]:
         for name in ("pool_processes", "tasks_active", "tasks_reserved")
     )
     processes, active, reserved = gauges
+    returned, took = (
+        page.sum_by("hostname", f"celery_canary_round_trip_seconds_{part}")
+        for part in ("count", "sum")
+    )
     return tuple(
-        WorkerRow(node, *(round(gauge.get(node, 0)) for gauge in (processes, active, reserved)))
+        WorkerRow(
+            node,
+            *(round(gauge.get(node, 0)) for gauge in (processes, active, reserved)),
+            took[node] / returned[node] if returned.get(node) else None,
+        )
         for node, up in sorted(page.sum_by("hostname", "celery_worker_up").items())
         if up
     )

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from demo.database import Database, postgres
 from demo.processes import Child, Children, Ended, children
 from demo.scrape import Page, fetch
+from telemetry.health import probe
+from telemetry.health.verdict import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +29,8 @@ CONFIG = ROOT / "otel-collector.yaml"
 START_SECONDS_MAX = 60.0
 EXPORT_INTERVAL_SECONDS = 1.0
 """A fifth of the default: somebody is watching."""
+CANARY_INTERVAL_SECONDS = 3
+"""A minute would do; a demo is short."""
 
 
 class Worker(NamedTuple):
@@ -82,6 +86,8 @@ class System:
         self._environ |= {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{told['otlp_http']}",
             "OTEL_METRIC_EXPORT_INTERVAL": str(int(EXPORT_INTERVAL_SECONDS * 1000)),
+            "PORTLESS_CANARY_INTERVAL": str(CANARY_INTERVAL_SECONDS),
+            "XDG_RUNTIME_DIR": str(directory),  # for the state files that probes read
         }
 
     def start_workers(self, say: Callable[[str], None]) -> None:
@@ -111,6 +117,11 @@ class System:
         a lock that one of its processes held when it was killed.
         """
         return [child.name for child in self._children.stop(self.workers)]
+
+    def ready(self) -> int:
+        """Count the workers that are ready, as `portless health ready` tells of each."""
+        asked = (probe.ask(self._environ, "ready", worker.node, Limits()) for worker in WORKERS)
+        return sum(verdict.ok for verdict in asked)
 
     def check(self) -> None:
         """Raise Ended if a part of the system is gone, Interrupted if nobody wants it."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from demo.account import Account, draw_up, exposed, leaks
+from demo.account import Account, Line, canaries, draw_up, exposed, leaks
 from demo.picture import Observer
 from demo.shop import TENANTS
 from demo.sockets import family, listening
+from demo.system import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ class Watch:
         self._listening: set[str] = set()
         self._leaks: set[str] = set()
         self._quiet_looks = 0
+        self._ready = 0
 
     def traffic(self, seconds: float, ending: Callable[[], bool]) -> None:
         """Look for so long, 0 for ever, or until `ending`. Raises what `System.check` does."""
@@ -53,6 +55,7 @@ class Watch:
         self._quiet_looks = 0
         while self._quiet_looks < QUIET_LOOKS and time.monotonic() < until:
             self._look()
+        self._ready = self._system.ready()
 
     def account(self) -> Account:
         """Draw up the account; the workers have said their last word."""
@@ -60,7 +63,11 @@ class Watch:
         self._search(page.text, self._system.scrape_self().text)
         recorded = self._system.database.books()
         listening, leaking = len(self._listening), len(self._leaks)
-        return draw_up(recorded, exposed(page), self._processes, listening, leaking)
+        health = (
+            Line("workers that called themselves ready", len(WORKERS), self._ready),
+            Line("workers whose canaries all came back", len(WORKERS), canaries(page)),
+        )
+        return draw_up(recorded, exposed(page), self._processes, listening, leaking, health)
 
     def _look(self) -> None:
         self._system.check()
