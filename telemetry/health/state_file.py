@@ -107,16 +107,17 @@ def read(path: str) -> State | None:
 
 
 def paths(places: Iterable[str]) -> list[str]:
-    """Every worker's file."""
-    found: list[str] = []
+    """Every worker's file in the first place that has any."""
     for directory in places:
         try:
             names = sorted(os.listdir(directory))
         except OSError:
             continue  # not made yet, or not ours
-        found += [
+        found = [
             os.path.join(directory, name)
             for name in names
             if name.startswith(_BEGIN) and name.endswith(_END)
         ]
-    return found
+        if found:
+            return found
+    return []

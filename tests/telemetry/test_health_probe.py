@@ -183,6 +183,21 @@ def test_a_private_place_is_made_where_none_is_named(tmp_path: Path) -> None:
     assert state_file.writable(environ) == str(temporary / f"portless-{os.getuid()}")
 
 
+def test_the_first_place_that_has_a_file_is_the_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What lies among the temporary files from other times does not make a choice necessary."""
+    runtime, temporary = tmp_path / "run", tmp_path / "tmp"
+    for variable, place in (("XDG_RUNTIME_DIR", runtime), ("TMPDIR", temporary)):
+        place.mkdir()
+        Host(Path(state_file.writable({variable: str(place)}))).worker(f"{place.name}@lab")
+    monkeypatch.delenv("PORTLESS_STATE_DIR", raising=False)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    assert "tmp@lab" in asked(capsys, "live")[1]
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    assert "run@lab" in asked(capsys, "live")[1]
+
+
 def test_a_place_of_somebody_else_s_is_refused(tmp_path: Path) -> None:
     """A link, or a directory where others may write, could be read as a worker's health."""
     place = tmp_path / f"portless-{os.getuid()}"
