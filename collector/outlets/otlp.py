@@ -154,16 +154,19 @@ def _typed(value: Typed) -> AnyValue:
         return AnyValue(bytes_value=base64.b64decode(value.text))
     if value.type == "empty":
         return AnyValue()
-    return _structure(json.loads(value.text))
+    try:
+        return _structure(json.loads(value.text))
+    except ValueError:  # JSON has no infinities: the text says the same
+        return AnyValue(string_value=value.text)
 
 
 def _structure(thing: Any) -> AnyValue:  # noqa: ANN401 - whatever JSON holds
     if isinstance(thing, bool):
         return AnyValue(bool_value=thing)
-    if isinstance(thing, int):
+    if isinstance(thing, int) and -(2**63) <= thing < 2**63:
         return AnyValue(int_value=thing)
-    if isinstance(thing, float):
-        return AnyValue(double_value=thing)
+    if isinstance(thing, (int, float)):
+        return AnyValue(double_value=float(thing))  # a double that was written without a point
     if isinstance(thing, str):
         return AnyValue(string_value=thing)
     result = AnyValue()

@@ -110,6 +110,21 @@ def test_what_is_pushed_on_reads_the_same() -> None:
     assert b"tenant" not in text
 
 
+def test_numbers_in_lists_may_be_large() -> None:
+    """A double that is written like an integer is none; infinities and NaN are what they are."""
+    chain = Chain()
+    request = Request()
+    point = request.metric("g").gauge.data_points.add(as_int=1, time_unix_nano=START)
+    values = point.attributes.add(key="numbers").value.array_value.values
+    for number in (1e20, -1e300, float("inf"), float("nan")):
+        values.add(double_value=number)
+    values.add(int_value=-(2**63))
+    chain.receive(request.bytes(), 1)
+    assert chain.push(2) == 1
+    text, text_there, _, _ = chain.pages()
+    assert text == text_there
+
+
 def test_only_what_was_spoken_for_is_pushed() -> None:
     """What nobody said anything about is told downstream no longer either."""
     chain = Chain()

@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from collector.outlets.otlp import Batch
 from collector.push_settings import ClientTls, File, FileStorage, OtlpHttpExporter, Retry, Rotation
 from collector.server.messages import Response
+from collector.server.push import otlp_http
 from collector.server.push.file import FileSink
 from collector.server.push.otlp_http import OtlpHttpSink
 from collector.server.push.spool import Spool
@@ -181,6 +182,25 @@ def test_nobody_tries_for_ever() -> None:
         one.put(batch(1), 3.0)
         eventually(lambda: count(one, FAILED) == 1)
     assert one.lost_since() == 3.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("7", 7), ("-7", 0), ("9" * 400, 3600), ("soon", 0), ("Mon, 23 Nov 1996 13:12:17 GMT", 0)],
+)
+def test_a_receiver_may_say_when(text: str, seconds: float) -> None:
+    """Whatever it says, somebody comes back within an hour."""
+    assert otlp_http._seconds(text) == seconds
+
+
+def test_an_answer_that_breaks_off_is_tried_again() -> None:
+    """What came is no answer; nothing counts twice, since numbers are cumulative."""
+    broken = Response(200, "application/x-protobuf", b"no gzip", (("Content-Encoding", "gzip"),))
+    upstream = Upstream(broken)
+    with serving(upstream) as served, sink(served.port) as one:
+        one.put(batch(1), 0)
+        eventually(lambda: count(one, SENT) == 1)
+    assert values(upstream) == [1, 1]
 
 
 def test_nobody_there_is_tried_again() -> None:

@@ -29,6 +29,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from collector.server.push.counts import Counts
+from collector.server.room import report
 
 if TYPE_CHECKING:
     from collector.outlets.otlp import Batch
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 RETRYABLE = frozenset({429, 502, 503, 504})
 THROTTLED = frozenset({429, 503})
 """Where `Retry-After` counts."""
+RETRY_AFTER_SECONDS_MAX = 3600.0
+"""A receiver that says more is asked again then."""
 ANSWER_BYTES_MAX = 64 * 1024
 LOOK_SECONDS = 1.0
 """Between two looks whether there is something to do."""
@@ -115,7 +118,13 @@ class OtlpHttpSink:
         while not (self._closing.is_set() and (not self._spool or self._is_late())):
             waiting = self._spool.first(LOOK_SECONDS)
             if waiting:
-                self._deliver(waiting)
+                try:
+                    self._deliver(waiting)
+                except Exception as fault:  # noqa: BLE001 - whatever it is, the others are sent
+                    report(fault)
+                    self._counts.failed += waiting.points
+                    self._give_up(waiting.since)
+                    self._spool.done(waiting)
 
     def _is_late(self) -> bool:
         return time.monotonic() >= self._deadline
@@ -169,7 +178,7 @@ class OtlpHttpSink:
                 content = answer.raw.read(ANSWER_BYTES_MAX, decode_content=True)
         except requests.RequestException as error:
             raise Failed(type(error).__name__, retryable=True) from None
-        except OSError as error:
+        except (OSError, urllib3.exceptions.HTTPError) as error:
             raise Failed(f"{type(error).__name__} while reading", retryable=True) from None
         status = answer.status_code
         if not 200 <= status < 300:
@@ -211,14 +220,13 @@ def _session(settings: OtlpHttpExporter) -> requests.Session:
 
 def _seconds(text: str) -> float:
     """Read `Retry-After`: seconds, or a date."""
+    if text.isdecimal():
+        return min(float(text), RETRY_AFTER_SECONDS_MAX)
     try:
-        return max(0.0, float(int(text)))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
+        seconds = parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, OverflowError):
         return 0.0
+    return min(max(0.0, seconds), RETRY_AFTER_SECONDS_MAX)
 
 
 def _rejected(content: bytes, content_type: str) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from collector.outlets import otlp
 from collector.outlets.pushed import SECOND
+from collector.server.room import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,11 +79,16 @@ class Pusher:
         """Push what was spoken for since the last time."""
         async with self._turn:
             lost, now = self._sink.lost_since(), self._clock()
-            since = self._since if lost is None else min(lost, self._since)
-            told = self._outlet.snapshot(since, now)
-            self._since = now
-            if told:
-                await asyncio.get_running_loop().run_in_executor(None, self._put, told, since, now)
+            self._since = self._since if lost is None else min(lost, self._since)
+            try:
+                told = self._outlet.snapshot(self._since, now)
+                if told:
+                    loop = asyncio.get_running_loop()
+                    await loop.run_in_executor(None, self._put, told, self._since, now)
+            except Exception as fault:  # noqa: BLE001 - the others are served on
+                report(fault)  # the same is told again with the next push
+            else:
+                self._since = now
 
     def _put(self, told: Sequence[Told], since: float, now: float) -> None:
         for batch in otlp.batches(told, int(now * SECOND)):
