@@ -188,6 +188,8 @@ class Channel(virtual.Channel):
         """Deliver one message of the queues consumed from; raises `Empty`."""
         if not self._consumers:
             raise Empty
+        if self._leases is not None:
+            self._check_seat(self._leases)
         if not self._reserved and self.qos.can_consume():
             self._reserve_of_any()
         if not self._reserved:
@@ -219,8 +221,7 @@ class Channel(virtual.Channel):
         """Give back what is not settled, and leave."""
         if self.closed:
             return
-        if self.is_mine:
-            self._give_back()
+        self._give_back()
         super().close()
         leases, self._leases = self._leases, None
         poll, self._polling = self._polling, None
@@ -250,22 +251,28 @@ class Channel(virtual.Channel):
     def _reserve(self, queue: str, room: int) -> tuple[list[dict[str, Any]], bool]:
         """Messages of a queue, and whether there are no more."""
         leases, poll = self._attach()
-        if leases.seats_lost != self._seats_lost:
-            self._seats_lost = leases.seats_lost
-            raise LeaseLost("others have what was delivered here; it begins anew")
+        self._check_seat(leases)
         seat, rows = poll(lambda connection: leases.reserve(connection, queue, room))
         messages = []
         for row, payload, was_delivered in rows:
             tag = f"{seat}/{row}"
             try:
                 messages.append(_message(payload, tag, redelivered=was_delivered))
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, AttributeError):
                 logger.error("row %s of the broker is no message and was set aside", row)  # noqa: TRY400 - the error quotes it
                 self.settle(tag, Settlement.UNREADABLE)
         return messages, len(rows) < room
 
+    def _check_seat(self, leases: Leases) -> None:
+        if leases.seats_lost != self._seats_lost:
+            self._seats_lost = leases.seats_lost
+            self._reserved.clear()
+            raise LeaseLost("others have what was reserved here; it begins anew")
+
     def _give_back(self, queue: str | None = None) -> None:
         """What was reserved and not delivered, of one queue or of all."""
+        if not self.is_mine:
+            return
         kept: deque[tuple[str, dict[str, Any]]] = deque()
         for of_queue, message in self._reserved:
             if queue is not None and of_queue != queue:
