@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import threading
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
 from time import time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY,  # the SDK's own readers know no other way either
@@ -43,6 +44,11 @@ _EXPORTERS = {
     "http/protobuf": "opentelemetry.exporter.otlp.proto.http.metric_exporter",
     "grpc": "opentelemetry.exporter.otlp.proto.grpc.metric_exporter",
 }
+_SESSION_PROVIDERS = (
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_METRICS_CREDENTIAL_PROVIDER",
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
+)
+"""Variables that name a plug-in for the exporter's session; one passed to it would win."""
 _SDK_LOGGERS = (
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
     "opentelemetry.exporter.otlp.proto.grpc.exporter",
@@ -71,8 +77,39 @@ def exporter(settings: Settings) -> otlp.MetricExporter:
             f"the protocol {settings.protocol} needs a package that is not installed "
             f"({error.name}); install opentelemetry-exporter-otlp"
         ) from error
-    made: otlp.MetricExporter = module.OTLPMetricExporter(timeout=settings.timeout_seconds)
+    options = {} if settings.protocol == "grpc" else _http_options()
+    made: otlp.MetricExporter = module.OTLPMetricExporter(
+        timeout=settings.timeout_seconds, **options
+    )
     return made
+
+
+def _http_options() -> dict[str, Any]:
+    """A session that takes no redirect for success, unless the environment provides sessions."""
+    if any(os.environ.get(name) for name in _SESSION_PROVIDERS):
+        return {}
+    import requests  # noqa: PLC0415 - with http/protobuf it is there, by the SDK's exporter
+
+    session = requests.Session()
+    session.hooks["response"].append(_refuse_redirect)
+    return {"session": session}
+
+
+class RedirectedError(OSError):
+    """Somebody who is no collector answered: a login page, or a balancer without a backend.
+
+    The SDK's exporter counts every status below 400 as success.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+
+
+def _refuse_redirect(response: Any, **_: Any) -> None:  # noqa: ANN401 - of requests
+    if 300 <= response.status_code < 400:
+        response.close()
+        raise RedirectedError(response.status_code)
 
 
 class Sender:
@@ -141,8 +178,9 @@ class _SdkLog(logging.Filter):
         if threading.get_ident() != self._thread:
             return True
         for value in record.args if isinstance(record.args, tuple) else ():
-            if isinstance(value, int) and 300 <= value < 600:
-                self.status = value
+            status = getattr(value, "status", value)
+            if isinstance(status, int) and 300 <= status < 600:
+                self.status = status
         return False
 
 

@@ -102,6 +102,15 @@ def test_an_outage_has_a_line_at_its_start_and_at_its_end(
     assert back == "the collector at here:1 takes metrics again"
 
 
+def test_a_redirect_is_no_collector_s_yes(sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
+    """A login page in front of the collector takes nothing, whatever the SDK makes of it."""
+    tallies = Tallies()
+    tallies.cell(catalog.SENT, "a", "q")
+    sink.status = 302
+    assert not sender(Settings(timeout_seconds=0.5, collector="here:1")).send(scope(tallies))
+    assert "(HTTP 302)" in caplog.text
+
+
 def test_a_process_forked_during_an_outage_says_nothing_of_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
