@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check matrix conformance bench clean
+.PHONY: help setup demo test check matrix conformance bench chaos clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ conformance: .venv/.test ## run the golden cases on a real OpenTelemetry Collect
 bench: .venv/.test ## measure against the real OpenTelemetry Collector and other instrumentations
 	@otelcol=$$(deploy/otelcol/build.sh) && \
 		OTELCOL="$$otelcol" $(BIN)/python -m benchmarks $(ARGS)
+
+chaos: .venv/.test ## hurt a whole system at random and hold it to account (SECONDS=600, SEED=…)
+	@$(BIN)/python -m tests.chaos --seconds "$(SECONDS)" $(if $(SEED),--seed "$(SEED)")
 
 clean: ## remove what was made here
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

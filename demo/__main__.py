@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo.processes import Ended
-from demo.system import Interrupted, running
+from demo.system import MORTAL, Interrupted, running
 from demo.view import View, view
 from demo.watch import Watch
 
@@ -104,6 +104,8 @@ def _run(directory: Path, seconds: float, interrupts: Interrupts, shown: View) -
         shown.step("no more traffic; the last tasks run")
         system.stop_publishing()
         watch.rest()
+        shown.step(f"SIGKILL for {MORTAL}; it starts again, and its counts go on")
+        system.kill_worker(MORTAL)
         shown.step("workers end and say their last word")
         for name in system.stop_workers():
             shown.say(f"  {name} would not end and was killed")

