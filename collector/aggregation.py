@@ -6,7 +6,6 @@ where an earlier rule said otherwise. It knows no configuration and no number.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector.errors import RuleConflict, RuleFailed
@@ -44,7 +43,7 @@ def merged(stream: Stream, attributes: Attributes, merge: Merge) -> Stream:
     if meant in OF_GAUGES and stream.kind is not Kind.GAUGE:
         raise RuleFailed
     if stream.merge is None:
-        return replace(stream, attributes=attributes, merge=meant)
+        return stream.but(attributes=attributes, merge=meant)
     if attributes != stream.attributes and stream.merge is not meant:
         raise RuleConflict
-    return replace(stream, attributes=attributes)
+    return stream.but(attributes=attributes)

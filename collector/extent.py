@@ -12,9 +12,7 @@ from collector.errors import Reason, Untranslatable
 from collector.model import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from collector.model import Stream, Value
+    from collector.model import Stream
 
 LABELS_MAX = 128
 """What the SDKs stop at where they have a limit
@@ -31,11 +29,14 @@ STREAM_ATTRIBUTES_MAX = 4 * LABELS_MAX
 
 def check_stream(stream: Stream) -> None:
     """Refuse a stream that is too much to remember, whatever the rules leave of it."""
-    pairs = list(_pairs(stream))
     length = len(stream.name) + len(stream.unit) + len(stream.description)
     length += sum(map(len, stream.scope[:3]))
-    length += sum(len(key) + len(text_of(value)) for key, value in pairs)
-    if length > STREAM_LENGTH_MAX or len(pairs) > STREAM_ATTRIBUTES_MAX:
+    pairs = 0
+    for attributes in (stream.resource, stream.scope.attributes, stream.attributes):
+        pairs += len(attributes)
+        for key, value in attributes:
+            length += len(key) + len(text_of(value))
+    if length > STREAM_LENGTH_MAX or pairs > STREAM_ATTRIBUTES_MAX:
         raise Untranslatable(Reason.STREAM_SIZE)
 
 
@@ -43,14 +44,10 @@ def check_labels(stream: Stream) -> None:
     """Refuse a stream whose labels, as the rules left them, are too many or too long."""
     if len(stream.attributes) > LABELS_MAX or len(stream.resource) > LABELS_MAX:
         raise Untranslatable(Reason.LABEL_COUNT)
-    if len(stream.name) > NAME_LENGTH_MAX or any(
-        len(key) > NAME_LENGTH_MAX or len(text_of(value)) > VALUE_LENGTH_MAX
-        for key, value in _pairs(stream)
-    ):
+    longest_name, longest_value = len(stream.name), 0
+    for attributes in (stream.resource, stream.scope.attributes, stream.attributes):
+        for key, value in attributes:
+            longest_name = max(longest_name, len(key))
+            longest_value = max(longest_value, len(text_of(value)))
+    if longest_name > NAME_LENGTH_MAX or longest_value > VALUE_LENGTH_MAX:
         raise Untranslatable(Reason.LABEL_LENGTH)
-
-
-def _pairs(stream: Stream) -> Iterator[tuple[str, Value]]:
-    yield from stream.resource
-    yield from stream.scope.attributes
-    yield from stream.attributes

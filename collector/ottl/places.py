@@ -10,7 +10,7 @@ https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/pkg/
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from collector.attributes import Plain, get, plain, put
@@ -173,31 +173,31 @@ def _temporality(stream: Stream) -> int | None:
 
 _MAPS = {
     "resource": Map(
-        lambda stream: stream.resource, lambda stream, found: replace(stream, resource=found)
+        lambda stream: stream.resource, lambda stream, found: stream.but(resource=found)
     ),
     "scope": Map(
         lambda stream: stream.scope.attributes,
-        lambda stream, found: replace(stream, scope=stream.scope._replace(attributes=found)),
+        lambda stream, found: stream.but(scope=stream.scope._replace(attributes=found)),
     ),
     "datapoint": Map(
-        lambda stream: stream.attributes, lambda stream, found: replace(stream, attributes=found)
+        lambda stream: stream.attributes, lambda stream, found: stream.but(attributes=found)
     ),
 }
 _FIELDS = {
     ("metric", "name"): Place(
         "metric",
         lambda stream: stream.name,
-        lambda stream, value: replace(stream, name=_text(value)),
+        lambda stream, value: stream.but(name=_text(value)),
     ),
     ("metric", "unit"): Place(
         "metric",
         lambda stream: stream.unit,
-        lambda stream, value: replace(stream, unit=_text(value)),
+        lambda stream, value: stream.but(unit=_text(value)),
     ),
     ("metric", "description"): Place(
         "metric",
         lambda stream: stream.description,
-        lambda stream, value: replace(stream, description=_text(value)),
+        lambda stream, value: stream.but(description=_text(value)),
         is_identity=False,
     ),
     ("metric", "type"): Place("metric", lambda stream: TYPES[stream.kind]),
@@ -206,16 +206,16 @@ _FIELDS = {
     ("scope", "name"): Place(
         "scope",
         lambda stream: stream.scope.name,
-        lambda stream, value: replace(stream, scope=stream.scope._replace(name=_text(value))),
+        lambda stream, value: stream.but(scope=stream.scope._replace(name=_text(value))),
     ),
     ("scope", "version"): Place(
         "scope",
         lambda stream: stream.scope.version,
-        lambda stream, value: replace(stream, scope=stream.scope._replace(version=_text(value))),
+        lambda stream, value: stream.but(scope=stream.scope._replace(version=_text(value))),
     ),
     ("scope", "schema_url"): Place(
         "scope",
         lambda stream: stream.scope.schema_url,
-        lambda stream, value: replace(stream, scope=stream.scope._replace(schema_url=_text(value))),
+        lambda stream, value: stream.but(scope=stream.scope._replace(schema_url=_text(value))),
     ),
 }

@@ -8,7 +8,6 @@ the series that were spoken for since the one before. It knows no wire format an
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -62,7 +61,7 @@ class _Shelf:
 def _outgoing(series: Stream) -> Stream:
     has_none = series.kind is Kind.GAUGE
     temporality = Temporality.NONE if has_none else Temporality.CUMULATIVE
-    return replace(series, temporality=temporality, merge=series.merge or Merge.SUM)
+    return series.but(temporality=temporality, merge=series.merge or Merge.SUM)
 
 
 class PushOutlet(Lines[Stream]):

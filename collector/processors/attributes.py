@@ -7,7 +7,6 @@ processor.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector.processors import _actions, _names
@@ -31,7 +30,7 @@ def read(section: Section) -> Processor:
         included = include is None or include(stream.name)
         if not included or (exclude is not None and exclude(stream.name)):
             return stream
-        return replace(stream, attributes=change(stream.attributes))
+        return stream.but(attributes=change(stream.attributes))
 
     return Processor(rewrite)
 

@@ -7,7 +7,6 @@ last reading of each life, which is what increments come to if none is lost. It 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector.model import Kind, Temporality
@@ -38,4 +37,4 @@ def read(section: Section) -> Processor:
 def _delta(stream: Stream) -> Stream:
     if stream.kind not in (Kind.COUNTER, Kind.HISTOGRAM, Kind.EXPONENTIAL):
         return stream
-    return replace(stream, temporality=Temporality.DELTA)
+    return stream.but(temporality=Temporality.DELTA)

@@ -6,7 +6,6 @@ the Collector's would, and a note. The ledger adds them up, each interval once. 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector.model import Temporality
@@ -37,4 +36,4 @@ def read(section: Section) -> Processor:
 def _cumulative(stream: Stream) -> Stream:
     if stream.temporality is not Temporality.DELTA:
         return stream
-    return replace(stream, temporality=Temporality.CUMULATIVE)
+    return stream.but(temporality=Temporality.CUMULATIVE)

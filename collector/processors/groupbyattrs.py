@@ -6,7 +6,6 @@ belongs together, and here it always is. It knows no number, no time and no othe
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector.attributes import put
@@ -32,6 +31,6 @@ def read(section: Section) -> Processor:
         if not moved:
             return stream
         left = tuple(pair for pair in stream.attributes if pair[0] not in keys)
-        return replace(stream, resource=put(stream.resource, moved), attributes=left)
+        return stream.but(resource=put(stream.resource, moved), attributes=left)
 
     return Processor(rewrite)

@@ -9,7 +9,6 @@ other processor.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from collector import go_regexp
@@ -127,7 +126,7 @@ def _rename(new_name: str, pattern: re.Pattern[str] | None) -> Rewrite:
     def rewrite(stream: Stream) -> Stream:
         found = pattern.search(stream.name) if pattern else None
         expanded = go_regexp.expand(new_name, found) if found else ""
-        return replace(stream, name=expanded or new_name) if new_name else stream
+        return stream.but(name=expanded or new_name) if new_name else stream
 
     return rewrite
 
@@ -177,7 +176,7 @@ def _add_label(section: Section) -> Rewrite:
     def rewrite(stream: Stream) -> Stream:
         if get(stream.attributes, label) is not None:
             return stream
-        return replace(stream, attributes=put(stream.attributes, {label: value}))
+        return stream.but(attributes=put(stream.attributes, {label: value}))
 
     return rewrite
 
@@ -198,7 +197,7 @@ def _update_label(section: Section) -> Rewrite:
             return stream
         value = values.get(text_alone(value), value)
         left = without(stream.attributes, label)
-        return replace(stream, attributes=put(left, {new_label or label: value}))
+        return stream.but(attributes=put(left, {new_label or label: value}))
 
     return rewrite
 

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from collector import go_regexp
@@ -107,7 +107,7 @@ def read(section: Section) -> Processor:
     def rewrite(stream: Stream) -> Stream:
         scope = stream.scope._replace(attributes=rules.kept(stream.scope.attributes))
         resource, attributes = rules.kept(stream.resource), rules.kept(stream.attributes)
-        return replace(stream, resource=resource, scope=scope, attributes=attributes)
+        return stream.but(resource=resource, scope=scope, attributes=attributes)
 
     return Processor(rewrite)
 

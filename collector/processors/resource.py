@@ -6,7 +6,6 @@ other processor.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector.processors import _actions
@@ -22,4 +21,4 @@ def read(section: Section) -> Processor:
     https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/processor/resourceprocessor
     """
     change = _actions.read(section, "attributes")
-    return Processor(lambda stream: replace(stream, resource=change(stream.resource)))
+    return Processor(lambda stream: stream.but(resource=change(stream.resource)))

@@ -16,6 +16,8 @@ from collector.reading import Exemplar, Grid, Reading
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+CELL = 8
+"""Bytes of a number."""
 VALUE = 1
 """Every point begins with its value, of distributions the sum."""
 TIMES = 2

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from collector.errors import Reason
 from collector.model import Kind, Temporality
+from collector.wire.alike import add
 from collector.wire.column import Head
-from collector.wire.points import NOTHING_MORE, AttributesCache, Points, Unlearnable, Wanted
+from collector.wire.points import NOTHING_MORE, Points, Unlearnable, Wanted
 from collector.wire.scan import LENGTH, VARINT, Unusual, fields, varint
 from collector.wire.shape import Learnt
 
 if TYPE_CHECKING:
-    from collector.wire.shape import Entry
+    from collector.wire.alike import Known
 
 KINDS = {
     5: Kind.GAUGE,
@@ -30,10 +31,8 @@ KINDS = {
 """Metric.data's field numbers."""
 
 
-def learn(
-    data: bytes, at: int, end: int, known: AttributesCache, wanted: Wanted = NOTHING_MORE
-) -> Learnt:
-    """Read the Metric message in `data[at:end]`; offsets in the result count from `at`.
+def learn(data: bytes, at: int, end: int, known: Known, wanted: Wanted = NOTHING_MORE) -> Learnt:
+    """Read the Metric message in `data[at:end]`; `known` are points that were read before.
 
     What the sums do not need is passed over unless it is wanted.
 
@@ -51,20 +50,27 @@ def learn(
                 raise Unusual
             body = number, start, stop
     if body is None:
-        return Learnt(None, [], Counter(), [], [])
+        return Learnt(None, [], Counter(), [])
     kind, ranges, temporality = _body(data, *body)
     if kind is not Kind.GAUGE and temporality is Temporality.NONE:
-        return Learnt(None, [], Counter({Reason.UNSPECIFIED_TEMPORALITY: len(ranges)}), [], [])
+        return Learnt(None, [], Counter({Reason.UNSPECIFIED_TEMPORALITY: len(ranges)}), [])
     head = Head(texts[1], texts[3], texts[2], kind, temporality)
-    points = Points(data, at, head, known, wanted)
-    entries: list[Entry] = []
+    found, others = known.find(data, (kind, temporality), ranges)
+    points = Points(data, head, known.pairs, wanted)
     refused: Counter[Reason] = Counter()
-    for start, stop in ranges:
+    varints = []
+    for start, stop in others:
         try:
-            entries.append(points.learn(start, stop))
+            point, way, exemplars, own = points.learn(start, stop)
         except Unlearnable as refusal:
             refused[refusal.reason] += 1
-    return Learnt(head, entries + points.exemplars, refused, points.cells, points.varints)
+            continue
+        for each in (way, *exemplars):
+            add(found, each, start, point)
+        varints += [(start + a, start + b) for a, b in own]
+        if not exemplars and not own:
+            known.keep(data, (kind, temporality), (start, stop), way, point)
+    return Learnt(head, list(found.values()), refused, varints)
 
 
 def _body(

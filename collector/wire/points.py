@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import struct
 from math import inf, isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from collector.errors import Reason
 from collector.model import Kind, Temporality
 from collector.reading import Grid
-from collector.wire.column import EXEMPLAR, VARINT_BYTES_MAX, Layout, Point
+from collector.wire.alike import Way
+from collector.wire.column import CELL, EXEMPLAR, VARINT_BYTES_MAX, Layout, Point
 from collector.wire.scan import FIXED64, LENGTH, VARINT, Unusual, fields, signed, varint
-from collector.wire.shape import CELL, Entry
 from collector.wire.values import DuplicateKey, attributes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collector.model import Attributes
     from collector.wire.column import Head
+    from collector.wire.values import Pairs
 
 NO_RECORDED_VALUE = 1
 """DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK"""
@@ -33,19 +33,15 @@ OpenTelemetry no finer one (https://opentelemetry.io/docs/specs/otel/metrics/sdk
 EXPONENT_MIN, EXPONENT_MAX = -1075, 1024
 """Doubles lie between these powers of two."""
 
-KNOWN_BYTES_MAX = 1024
-"""Longer attribute sets are read anew each time they have to be learnt; usual ones take 200."""
-
 LASTING = frozenset({Kind.COUNTER, Kind.HISTOGRAM, Kind.EXPONENTIAL, Kind.SUMMARY})
 """Kinds of which a life's largest reading counts, whenever it was taken."""
 
 EXEMPLARY = frozenset({Kind.COUNTER, Kind.HISTOGRAM, Kind.EXPONENTIAL})
 """Kinds whose exemplars the exposition has a place for."""
 
-AttributesCache = dict[tuple[bytes, ...], "Attributes"]
-"""Attributes by the bytes of a point's attribute fields: a key to save work, never an identity."""
-
 Range = tuple[int, int]
+Read: TypeAlias = "tuple[Point, Layout, Sequence[int | None], int]"
+"""A point, its layout, where its cells are in the data, and where its run begins in the point."""
 
 
 class Unlearnable(Exception):  # noqa: N818 - a verdict on one point
@@ -67,21 +63,29 @@ class Wanted(NamedTuple):
 NOTHING_MORE = Wanted()
 
 
+class Entry(NamedTuple):
+    """One point as it was found."""
+
+    point: Point
+    way: Way
+    exemplars: Sequence[Way]
+    """How its exemplars are read: of kinds that show them, and only if they are asked for."""
+    varints: Sequence[Range]
+    """Ranges of packed varints that change in their digits, not in how many each has; offsets
+    count from the point's first byte."""
+
+
 class Points:
     """The points of one metric, as they are learnt."""
 
-    def __init__(
-        self, data: bytes, base: int, head: Head, known: AttributesCache, wanted: Wanted
-    ) -> None:
-        self.cells: list[int] = []
-        self.varints: list[Range] = []
-        self.exemplars: list[Entry] = []
-        """Of kinds that show them, and only if they are asked for."""
+    def __init__(self, data: bytes, head: Head, known: Pairs, wanted: Wanted) -> None:
+        self._cells: list[int] = []
+        self._varints: list[Range] = []
         self._wants_exemplars = wanted.exemplars and head.kind in EXEMPLARY
         self._wants_times = wanted.times
         self._found: list[tuple[list[int | None], bool]] = []
         self._data = data
-        self._base = base
+        self._base = 0
         self._head = head
         self._known = known
         self._learn = {
@@ -92,16 +96,22 @@ class Points:
 
     def learn(self, at: int, end: int) -> Entry:
         """Read the point in a range; raises Unlearnable, and Unusual like all that reads bytes."""
-        self._found.clear()
-        entry = self._learn(at, end)
-        for places, is_double in self._found:
-            layout = Layout(
-                entry.layout.kind, EXEMPLAR, is_double, entry.layout.bounds, is_exemplar=True
+        self._base = at
+        self._cells, self._varints, self._found = [], [], []
+        point, layout, places, run = self._learn(at, end)
+        way = Way(layout, self._moved(places), run, tuple(self._cells))
+        exemplars = [
+            Way(
+                Layout(layout.kind, EXEMPLAR, is_double, layout.bounds, is_exemplar=True),
+                self._moved(own),
+                0,
+                (),
             )
-            self.exemplars.append(Entry(entry.point, self._moved(places), layout))
-        return entry
+            for own, is_double in self._found
+        ]
+        return Entry(point, way, exemplars, self._varints)
 
-    def _number(self, at: int, end: int) -> Entry:
+    def _number(self, at: int, end: int) -> Read:
         """Read a NumberDataPoint."""
         ranges: list[Range] = []
         start = time = value = None
@@ -127,9 +137,9 @@ class Points:
         is_timed = self._is_timed(point)
         places = [value, time, self._start(start)] if is_timed else [value]
         layout = Layout(self._head.kind, len(places), is_double, is_timed=is_timed)
-        return Entry(point, self._moved(places), layout)
+        return point, layout, places, 0
 
-    def _histogram(self, at: int, end: int) -> Entry:
+    def _histogram(self, at: int, end: int) -> Read:
         """Read a HistogramDataPoint."""
         ranges: list[Range] = []
         cells: dict[int, int] = {}
@@ -168,7 +178,7 @@ class Points:
             raise Unlearnable(Reason.HISTOGRAM_BUCKETS)
         return buckets, bounds
 
-    def _exponential(self, at: int, end: int) -> Entry:
+    def _exponential(self, at: int, end: int) -> Read:
         """Read an ExponentialHistogramDataPoint."""
         ranges: list[Range] = []
         cells: dict[int, int] = {}
@@ -198,7 +208,7 @@ class Points:
             raise Unlearnable(Reason.HISTOGRAM_BUCKETS)
         point = self._point(ranges, cells.get(2), flags)._replace(grid=grid)
         self._mark([cells.get(number) for number in (7, 12, 13)])  # 12 and 13 are not read
-        self.varints += [(a - self._base, b - self._base) for a, b in (above_in, below_in)]
+        self._varints += [(a - self._base, b - self._base) for a, b in (above_in, below_in)]
         told = [cells.get(7), *above, *below]
         # Points with about as many buckets share a column: none is more than half empty.
         told += [None] * ((1 << (len(told) - 1).bit_length()) - len(told))
@@ -228,7 +238,7 @@ class Points:
             raise Unusual
         return range(offset, offset + len(places)), places, counts
 
-    def _summary(self, at: int, end: int) -> Entry:
+    def _summary(self, at: int, end: int) -> Read:
         """Read a SummaryDataPoint."""
         ranges: list[Range] = []
         cells: dict[int, int] = {}
@@ -269,7 +279,7 @@ class Points:
         cells: dict[int, int],
         told: Sequence[int | None],
         bounds: tuple[float, ...] = (),
-    ) -> Entry:
+    ) -> Read:
         """Make an entry of what all distributions have and what this one tells besides."""
         times = [cells.get(3), self._start(cells.get(2))]
         self._mark([cells.get(5), *times, cells.get(4)])
@@ -285,7 +295,7 @@ class Points:
             is_timed=is_timed,
             run=len(run),
         )
-        return Entry(point, self._moved(places), layout, run.start - self._base)
+        return point, layout, places, run.start - self._base
 
     def _is_timed(self, point: Point) -> bool:
         """Whether it matters when a number was read: not where a life tells its start."""
@@ -297,23 +307,18 @@ class Points:
 
     def _mark(self, places: Sequence[int | None]) -> None:
         """Note where cells are that change."""
-        self.cells += [at - self._base for at in places if at is not None]
+        self._cells += [at - self._base for at in places if at is not None]
 
-    def _moved(self, places: Sequence[int | None]) -> list[int | None]:
-        """Count places from the beginning of the metric."""
+    def _moved(self, places: Sequence[int | None]) -> tuple[int | None, ...]:
+        """Count places from the beginning of the point."""
         base = self._base
-        return [None if at is None else at - base for at in places]
+        return tuple([None if at is None else at - base for at in places])
 
     def _point(self, ranges: list[Range], start: int | None, flags: int) -> Point:
-        raw = tuple([self._data[a:b] for a, b in ranges])
-        found = self._known.get(raw)
-        if found is None:
-            try:
-                found = attributes(self._data, ranges)
-            except DuplicateKey:
-                raise Unlearnable(Reason.DUPLICATE_ATTRIBUTE) from None
-            if sum(b - a for a, b in ranges) <= KNOWN_BYTES_MAX:
-                self._known[raw] = found
+        try:
+            found = attributes(self._data, ranges, self._known)
+        except DuplicateKey:
+            raise Unlearnable(Reason.DUPLICATE_ATTRIBUTE) from None
         since = 0
         if start is not None and self._head.temporality is Temporality.CUMULATIVE:
             since = int.from_bytes(self._data[start : start + CELL], "little")

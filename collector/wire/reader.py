@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from collector.errors import Malformed
 from collector.model import Attributes, Scope
+from collector.wire.alike import Known
 from collector.wire.learn import learn
 from collector.wire.points import NOTHING_MORE, Wanted
 from collector.wire.scan import LENGTH, Unusual, fields, varint
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from collector.wire.column import Cells
-    from collector.wire.points import AttributesCache
 
-ATTRIBUTES_MAX = 200_000
-"""Attribute sets remembered by their bytes; beyond, the memory starts anew."""
 SHAPES_MAX = 50_000
 """Shapes remembered; beyond, metrics are learnt for one request only."""
 SHAPE_BYTES_MAX = 256 * 1024 * 1024
@@ -79,7 +77,7 @@ class Reader:
         self._shape_bytes_max = shape_bytes_max
         self._desk = Desk()
         self._contexts: dict[tuple[bytes, bytes], Context] = {}
-        self._attributes: AttributesCache = {}
+        self._known = Known()
         self._shapes: dict[Key, MetricShape] = {}
         self._latest: dict[tuple[bytes, bytes, bytes], Key] = {}
         """Of the metrics whose size goes with their numbers, the shape that was learnt last."""
@@ -200,10 +198,8 @@ class Reader:
         shape = self._shapes.get(key)
         self._desk.lay(body, at, size)
         if shape is None or not self._desk.fits(shape):
-            if len(self._attributes) >= ATTRIBUTES_MAX:
-                self._attributes.clear()
-            learnt = learn(body, at, end, self._attributes, self._wanted)
-            shape = self._desk.cast(learnt, size, now)
+            learnt = learn(body, at, end, self._known, self._wanted)
+            shape = self._desk.cast(learnt, at, size, now)
             self.learnt += 1
             if shape.is_growing:
                 # the next export may have another size: of all of them the last is kept

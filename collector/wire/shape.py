@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from collector.wire.column import Cells, Column, Head, Layout, Point
+from collector.wire.column import CELL, Cells, Column
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -23,33 +23,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from collector.errors import Reason
+    from collector.wire.alike import Alike
+    from collector.wire.column import Head, Layout
 
-CELL = 8
-"""Bytes of a number."""
 _ZEROS = bytes(2 * CELL)
 
 
-class Entry(NamedTuple):
-    """One point as the learner found it."""
-
-    point: Point
-    places: Sequence[int | None]
-    """Offsets of its cells, in the order of the column's rows; None for zero: an absent field."""
-    layout: Layout
-    run: int = 0
-    """Where its run begins, if its layout has one."""
-
-
 class Learnt(NamedTuple):
-    """All that a metric's bytes say; offsets count from the metric's first byte."""
+    """All that a metric's bytes say; offsets are those in the data that it was read from."""
 
     head: Head | None
     """None where every point is refused, or there is none."""
-    entries: list[Entry]
+    alike: list[Alike]
     refused: Counter[Reason]
     """Points that no reading can save."""
-    cells: list[int]
-    """Where eight bytes change: the numbers of the entries, and others that nobody reads."""
     varints: list[tuple[int, int]]
     """Ranges of packed varints that change in their digits, not in how many each has."""
 
@@ -141,17 +128,18 @@ class Desk:
         pieces = self._pieces(run * CELL)[column.runs]
         return Cells(rows, pieces.view(np.uint64).reshape(-1, run))
 
-    def cast(self, learnt: Learnt, size: int, now: float) -> MetricShape:
-        """Make the shape of the metric whose bytes are laid out."""
-        groups: dict[Layout, list[Entry]] = defaultdict(list)
-        for entry in learnt.entries:
-            groups[entry.layout].append(entry)
-        columns = [_column(layout, members, size) for layout, members in groups.items()]
+    def cast(self, learnt: Learnt, base: int, size: int, now: float) -> MetricShape:
+        """Make the shape of the metric that is laid out; in the data it begins at `base`."""
         mask = np.full(size, 0xFF, np.uint8)
-        cells = np.array(learnt.cells, np.intp)
-        mask[(cells[:, None] + np.arange(CELL)).ravel()] = 0
-        for at, end in learnt.varints:
-            mask[at:end] = 0x80
+        groups: dict[Layout, list[tuple[Alike, NDArray[np.intp]]]] = defaultdict(list)
+        for alike in learnt.alike:
+            at = np.array(alike.at, np.intp) - base
+            groups[alike.way.layout].append((alike, at))
+            cells = at[:, None] + np.array(alike.way.cells, np.intp)
+            mask[(cells[:, :, None] + np.arange(CELL)).ravel()] = 0
+        for start, end in learnt.varints:
+            mask[start - base : end - base] = 0x80
+        columns = [_column(layout, members, size) for layout, members in groups.items()]
         return MetricShape(
             columns, size, *self._kept(mask), now,
             learnt.head, learnt.refused, bool(learnt.varints),
@@ -201,10 +189,18 @@ def joined(shapes: Sequence[MetricShape]) -> list[list[tuple[int, int]]]:
     return list(groups.values())
 
 
-def _column(layout: Layout, members: Sequence[Entry], zero: int) -> Column:
-    """Make a column of points of one layout; `zero` is where absent fields are read."""
-    rows = zip(*(entry.places for entry in members))
-    places = [[zero if at is None else at for at in row] for row in rows]
-    runs = [entry.run for entry in members] if layout.run else []
-    points = [entry.point for entry in members]
-    return Column(points, layout, np.array(places, np.intp), np.array(runs, np.intp))
+def _column(layout: Layout, members: Sequence[tuple[Alike, NDArray[np.intp]]], zero: int) -> Column:
+    """Make a column of points of one layout, with where they begin.
+
+    `zero` is where absent fields are read.
+    """
+    places, runs = [], [np.zeros(0, np.intp)]
+    for alike, at in members:
+        absent = [place is None for place in alike.way.places]
+        own = np.array([place or 0 for place in alike.way.places], np.intp)[:, None] + at
+        own[absent] = zero
+        places.append(own)
+        if layout.run:
+            runs.append(at + alike.way.run)
+    points = [point for alike, _ in members for point in alike.points]
+    return Column(points, layout, np.concatenate(places, axis=1), np.concatenate(runs))

@@ -11,7 +11,8 @@ import json
 import math
 import struct
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from collector.model import Attributes, Typed, Value
 from collector.wire.scan import FIXED64, LENGTH, VARINT, Unusual, fields, varint
@@ -19,6 +20,7 @@ from collector.wire.scan import FIXED64, LENGTH, VARINT, Unusual, fields, varint
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_key = itemgetter(0)
 DEPTH_MAX = 64
 """Lists in lists; the standard decoder gives up at 100 messages, some of them around us."""
 
@@ -27,17 +29,36 @@ class DuplicateKey(Exception):  # noqa: N818 - a property of the data, reported 
     """One attribute key twice: which of the two is meant nobody can say."""
 
 
-def attributes(data: bytes, ranges: Iterable[tuple[int, int]]) -> Attributes:
-    """Decode the KeyValue messages that stand in `ranges`.
+PAIR_BYTES_MAX = 256
+"""Longer attributes are read anew each time they have to be learnt."""
+
+Pairs: TypeAlias = "dict[bytes, tuple[str, Value]]"
+"""Attributes by their bytes: a key to save work and room, never an identity."""
+
+
+def attributes(
+    data: bytes, ranges: Iterable[tuple[int, int]], known: Pairs | None = None
+) -> Attributes:
+    """Decode the KeyValue messages that stand in `ranges`; `known` are those decoded before.
 
     Raises DuplicateKey, and Unusual for what needs the standard decoder.
     """
-    pairs = [key_value(data, at, end) for at, end in ranges]
-    pairs.sort(key=lambda pair: pair[0])
+    if known is None:
+        pairs = [key_value(data, at, end) for at, end in ranges]
+    else:
+        pairs = [known.get(data[at:end]) or _pair(data, at, end, known) for at, end in ranges]
+    pairs.sort(key=_key)
     for (key, _), (following, _) in zip(pairs, pairs[1:]):
         if key == following:
             raise DuplicateKey
     return tuple(pairs)
+
+
+def _pair(data: bytes, at: int, end: int, known: Pairs) -> tuple[str, Value]:
+    pair = key_value(data, at, end)
+    if end - at <= PAIR_BYTES_MAX:
+        known[data[at:end]] = pair
+    return pair
 
 
 def key_value(data: bytes, at: int, end: int) -> tuple[str, Value]:
