@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -25,18 +25,19 @@ from collector.route import Route
 from collector.wire.shape import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from collector.ledger.ledger import Ledger
     from collector.reading import Reading
-    from collector.wire.column import Cells, Column, Head
+    from collector.route import Router
+    from collector.wire.column import Cells, Column, Head, Point
     from collector.wire.reader import Context, Part
     from collector.wire.shape import RequestShape
 
-    Ask = Callable[[Stream], "Route | Reason | None"]
-
+POINTS_MAX = 200_000
+"""Points whose rows are remembered apart from shapes; beyond, the memory starts anew."""
 COUNT_MAX = np.uint64(2**53)
 """Above, a double no longer tells neighbours apart, and the exposition has only doubles."""
 
@@ -66,6 +67,15 @@ class Bound:
         plain = first != BIN and not len(self.stale) and not len(self.unknown)
         lies = plain and self.temporality is not Temporality.DELTA and (self.rows == run).all()
         self.where = slice(first, first + len(self.rows)) if lies else self.rows
+
+
+class Found(NamedTuple):
+    """Rows of one metric's points, by all that tells these apart."""
+
+    book: Book
+    state: tuple[int, int]
+    """The `closings` of the book and `slept` of the router when it was made."""
+    rows: dict[Point, int]
 
 
 @dataclass
@@ -118,55 +128,92 @@ def join(shape: RequestShape, parts: Sequence[Part]) -> Binding:
     return result
 
 
-def bind(part: Part, ledger: Ledger, ask: Ask, now: float) -> Binding:
-    """Find a row for every point of a part's shape."""
-    shape = part.shape
-    binding = Binding([], Counter(shape.refused), 0, ledger.freed)
-    if shape.head is None:
+class Binder:
+    """Finds rows; remembers those of points that it found, for as long as no row is given back."""
+
+    def __init__(self, ledger: Ledger, router: Router) -> None:
+        self._ledger = ledger
+        self._router = router
+        self._found: dict[tuple[Context, Head], Found] = {}
+        self._size = 0
+
+    def bind(self, part: Part, now: float) -> Binding:
+        """Find a row for every point of a part's shape."""
+        shape = part.shape
+        binding = Binding([], Counter(shape.refused), 0, self._ledger.freed)
+        if shape.head is None:
+            return binding
+        for column in shape.columns:
+            if column.layout.is_exemplar:
+                verdicts = self._verdicts(part.context, shape.head, column.points)
+                series = [one.series if isinstance(one, Route) else NO_SERIES for one in verdicts]
+                binding.bounds.append(_bound(column, shape.head, self._ledger.exemplars, series))
+                continue
+            book = _book(self._ledger, shape.head, column)
+            known = self._known(part.context, shape.head, book)
+            rows = [known.get(point, BIN) for point in column.points]
+            unknown = [at for at, row in enumerate(rows) if row == BIN]
+            points = [column.points[at] for at in unknown]
+            verdicts = self._verdicts(part.context, shape.head, points)
+            for at, point, verdict in zip(unknown, points, verdicts):
+                row = self._row(book, verdict, point.start, now)
+                if isinstance(row, int):
+                    rows[at] = known[point] = row
+                    self._size += 1
+                elif row is None:
+                    binding.dropped += 1
+                else:
+                    binding.refused[row] += 1
+            binding.bounds.append(_bound(column, shape.head, book, rows))
         return binding
-    for column in shape.columns:
-        if column.layout.is_exemplar:
-            verdicts = _verdicts(part.context, shape.head, column, ask)
-            series = [one.series if isinstance(one, Route) else NO_SERIES for one in verdicts]
-            binding.bounds.append(_bound(column, shape.head, ledger.exemplars, series))
-            continue
-        book = _book(ledger, shape.head, column)
-        rows = []
-        verdicts = _verdicts(part.context, shape.head, column, ask)
-        for point, verdict in zip(column.points, verdicts):
-            row: int | Reason | None
-            if isinstance(verdict, Route):
-                row = _row(ledger, book, verdict, point.start, now)
-            else:
-                row = verdict
-            if isinstance(row, Reason):
-                binding.refused[row] += 1
-            binding.dropped += row is None
-            rows.append(row if isinstance(row, int) else BIN)
-        binding.bounds.append(_bound(column, shape.head, book, rows))
-    return binding
 
+    def _known(self, context: Context, head: Head, book: Book) -> dict[Point, int]:
+        """Return the rows of a metric's points that are known to be theirs."""
+        state = book.closings, self._router.slept
+        found = self._found.get((context, head))
+        if found is None or found.book is not book or found.state != state:
+            if self._size > POINTS_MAX:
+                self._found.clear()
+                self._size = 0
+            found = self._found[context, head] = Found(book, state, {})
+        return found.rows
 
-def _verdicts(
-    context: Context, head: Head, column: Column, ask: Ask
-) -> Iterator[Route | Reason | None]:
-    """Ask the router for every point of a column."""
-    if context.resource is None or context.scope is None:
-        yield from [Reason.DUPLICATE_ATTRIBUTE] * len(column.points)
-        return
-    for point in column.points:
-        yield ask(
-            Stream(
-                resource=context.resource,
-                scope=context.scope,
-                name=head.name,
-                unit=head.unit,
-                kind=head.kind,
-                temporality=head.temporality,
-                attributes=point.attributes,
-                description=head.description,
+    def _verdicts(
+        self, context: Context, head: Head, points: Sequence[Point]
+    ) -> Iterator[Route | Reason | None]:
+        """Ask the router for points of a metric."""
+        if context.resource is None or context.scope is None:
+            yield from [Reason.DUPLICATE_ATTRIBUTE] * len(points)
+            return
+        for point in points:
+            yield self._router.route(
+                Stream(
+                    resource=context.resource,
+                    scope=context.scope,
+                    name=head.name,
+                    unit=head.unit,
+                    kind=head.kind,
+                    temporality=head.temporality,
+                    attributes=point.attributes,
+                    description=head.description,
+                )
             )
-        )
+
+    def _row(
+        self, book: Book, verdict: Route | Reason | None, start: int, now: float
+    ) -> int | Reason | None:
+        """Return the row of a source's life, or why it gets none."""
+        if not isinstance(verdict, Route):
+            return verdict
+        life = start if isinstance(book, Lives) else 0
+        row = book.find(verdict.source, life)
+        if row is not None:
+            return row
+        if self._ledger.full:
+            return Reason.STREAM_LIMIT
+        if isinstance(book, Lives) and book.is_closed(verdict.source, life):
+            return Reason.TOO_LATE
+        return book.open(verdict.source, life, verdict.series, now)
 
 
 def _book(ledger: Ledger, head: Head, column: Column) -> Book:
@@ -181,36 +228,23 @@ def _book(ledger: Ledger, head: Head, column: Column) -> Book:
     return ledger.totals if head.kind is Kind.COUNTER else ledger.latest
 
 
-def _row(ledger: Ledger, book: Book, route: Route, start: int, now: float) -> int | Reason:
-    """Return the row of a source's life, or why it gets none."""
-    life = start if isinstance(book, Lives) else 0
-    row = book.find(route.source, life)
-    if row is not None:
-        return row
-    if ledger.full:
-        return Reason.STREAM_LIMIT
-    if isinstance(book, Lives) and book.is_closed(route.source, life):
-        return Reason.TOO_LATE
-    return book.open(route.source, life, route.series, now)
-
-
-def _bound(column: Column, head: Head, book: Book | Exemplars, rows: list[int]) -> Bound:
-    used = [row for row in rows if row != BIN]
+def _bound(column: Column, head: Head, book: Book | Exemplars, found: list[int]) -> Bound:
+    rows = np.array(found, np.intp)
+    used = rows[rows != BIN]
     lives = isinstance(book, Lives) and head.temporality is Temporality.CUMULATIVE
+    untold = (
+        [not point.start for point in column.points] if lives and column.layout.is_timed else []
+    )
     return Bound(
         column=column,
         kind=head.kind,
         temporality=head.temporality,
         book=book,
-        rows=np.array(rows, np.intp),
-        unique=len(set(used)) == len(used),
-        unknown=_indices(lives and not point.start for point in column.points),
-        stale=_indices(point.stale for point in column.points),
+        rows=rows,
+        unique=len(np.unique(used)) == len(used),
+        unknown=np.flatnonzero(untold),
+        stale=np.flatnonzero([point.stale for point in column.points]),
     )
-
-
-def _indices(flags: Iterable[bool]) -> NDArray[np.intp]:
-    return np.array([index for index, flag in enumerate(flags) if flag], np.intp)
 
 
 def _record(

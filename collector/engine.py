@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from collector.binding import Binding, bind, join
+from collector.binding import Binder, Binding, join
 from collector.errors import Code, Reason, Refused, Untranslatable
 from collector.expiry import Expiry
 from collector.ledger.ledger import Ledger
@@ -88,6 +88,7 @@ class Engine:
         )
         self._redacted = Redacted(pipeline.rewrite)
         self._router = Router(self._redacted.rewrite, self._admit, streams_max)
+        self._binder = Binder(self.ledger, self._router)
         self._expiry = Expiry(self._router, self.ledger, self._leave, self._line, streams_max)
         feed = Feed(self.ledger, pipeline.receivers, self._router.known)
         self._joints = [Joint(outlet, outlet.join(feed)) for outlet in outlets]
@@ -158,7 +159,7 @@ class Engine:
     def _record(self, part: Part, now: float) -> Counter[Reason]:
         binding: Binding | None = part.shape.binding
         if binding is None or (binding.refused and binding.freed != self.ledger.freed):
-            binding = bind(part, self.ledger, self._router.route, now)
+            binding = self._binder.bind(part, now)
             part.shape.binding = binding
         part.shape.used = now
         self.dropped += binding.dropped

@@ -73,6 +73,8 @@ class Router:
         """Series that are shown though all their sources are asleep, or forgotten."""
         self.streams = 0
         """How many streams are awake."""
+        self.slept = 0
+        """How often sources fell asleep: one that is asleep has to be asked for by its stream."""
         self.series = 0
         """How many series are shown."""
         self.size = 0
@@ -161,6 +163,7 @@ class Router:
     def sleep(self, sources: Iterable[int]) -> None:
         """Let sources that are awake fall asleep."""
         for source in sources:
+            self.slept += 1
             number = self._routes[self._stream_of(source)].series
             fed = self._fed[number]
             fed.awake -= 1

@@ -59,6 +59,8 @@ class Book:
         """Whether the row says anything: not before its first good reading."""
         self.told: NDArray[np.uint64] | None = None
         """The time of the newest point, nanoseconds, where somebody wants to know."""
+        self.closings = 0
+        """How often rows were given back: one that was found before may be another's now."""
         self._used = 1
         self._free: list[int] = []
         self._only: dict[int, int] = {}
@@ -126,6 +128,7 @@ class Book:
 
     def close(self, rows: Sequence[int]) -> None:
         """Give rows back, empty."""
+        self.closings += bool(rows)
         for row in rows:
             self._leave(row, int(self.sources[row]))
         chosen = np.array(rows, np.intp)
