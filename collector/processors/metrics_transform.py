@@ -78,7 +78,7 @@ def _group(section: Section) -> Rewrite:
     section.require("group_resource_labels")
     section.elsewhere("aggregation_type", "submatch_case", why=" for this action, which reads none")
     labels = section.pairs("group_resource_labels")
-    return lambda stream: replace(stream, resource=put(stream.resource, labels))
+    return lambda stream: stream.but(resource=put(stream.resource, labels))
 
 
 def _combine(section: Section, pattern: re.Pattern[str] | None) -> Rewrite:
@@ -99,7 +99,7 @@ def _combine(section: Section, pattern: re.Pattern[str] | None) -> Rewrite:
         found = pattern.search(stream.name) if pattern else None
         parts = enumerate(found.groups(), 1) if found else ()
         labels = {names.get(at, f"${at}"): change(part) for at, part in parts if part}
-        return replace(merged(stream, put(stream.attributes, labels), merge), name=name)
+        return merged(stream, put(stream.attributes, labels), merge).but(name=name)
 
     return rewrite
 

@@ -17,12 +17,21 @@ if TYPE_CHECKING:
     from collector.server.auth import Authenticator
     from collector.server.tls import Certificates
 
+IPV4_AT = 96
+"""Bits before an IPv4 address in IPv6's spelling, ::ffff:10.0.0.1."""
+
 Network: TypeAlias = IPv4Network | IPv6Network
 
 
 def network(text: str) -> Network:
-    """Read a network, `10.0.0.0/8` or `fd00::/8`, or a single address. Raises ValueError."""
-    return ip_network(text)
+    """Read a network, `10.0.0.0/8` or `fd00::/8`, or a single address. Raises ValueError.
+
+    IPv4 written as IPv6 is IPv4, as it is where a client comes from.
+    """
+    found = ip_network(text)
+    mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+    bits = found.prefixlen - IPV4_AT
+    return IPv4Network((mapped, bits)) if mapped is not None and bits >= 0 else found
 
 
 class Allowed(NamedTuple):

@@ -24,6 +24,7 @@ SOME = (network("10.0.0.0/8"), network("fd00::/8"), network("192.0.2.7"))
         ("fe80::1", False),
         ("::ffff:10.1.2.3", True),
         ("::ffff:11.0.0.1", False),
+        ("::ffff:0.0.0.0", False),
         ("::1", False),
         ("127.0.0.1", False),
         ("", False),

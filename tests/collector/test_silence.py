@@ -69,7 +69,7 @@ SUM = {**LASTING, "isMonotonic": True}
 def pushed(metric: dict[str, object], *attributes: tuple[str, str]) -> bytes:
     """Return a request in JSON with the mark around and in it."""
     pairs = [{"key": key, "value": {"stringValue": text}} for key, text in attributes]
-    marked = {"key": MARK, "value": {"stringValue": MARK}}
+    marked = {"key": "marked", "value": {"stringValue": MARK}}  # keys are told, by how many
     for kind in ("sum", "gauge", "histogram", "summary"):
         for point in metric.get(kind, {}).get("dataPoints", []):  # type: ignore[attr-defined]
             point["attributes"] = [marked, *pairs]
