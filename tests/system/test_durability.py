@@ -44,7 +44,12 @@ def killed_at_work(lab: Lab, pool: str) -> float:
     """A worker that was killed with three tasks done and two under way; its messages in hand."""
     worker = lab.worker(pool)
     lab.publish(["ok", 3], ["sleep", SLEEPERS, {"args": [600]}])
-    worker.wait_for(lambda: lab.sink.sum("celery.worker.tasks.active") == SLEEPERS)
+    worker.wait_for(
+        lambda: (
+            lab.sink.sum("celery.task.success") == 3
+            and lab.sink.sum("celery.worker.tasks.active") == SLEEPERS
+        )
+    )
     kill(worker)
     return lab.sink.sum("celery.task.received") - 3
 
