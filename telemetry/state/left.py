@@ -113,7 +113,8 @@ def settled(contents: Contents, *, followed: bool) -> tuple[list[Reading], int]:
     """The last word of a life, said by another, and how many messages were in hand.
 
     `followed`: a worker of that name lives; then its gauges are its own. Otherwise those that say
-    how the worker is read 0, and what it measured elsewhere is not known.
+    what it had in hand read 0, and what it measured elsewhere is not known. That it stopped nobody
+    says for it: its `up` ends without a 0, which is how an alert knows that it was not meant to.
     """
     head = contents.head
     readings = {
@@ -139,6 +140,7 @@ def _gauges(contents: Contents) -> list[Reading]:
         for reading, _ in contents.series
         if reading.metric.kind is Kind.GAUGE
         and ("hostname" in reading.metric.attributes or reading.metric.name == RESERVED)
+        and reading.metric.name != catalog.UP.name
     ]
 
 

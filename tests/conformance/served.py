@@ -91,6 +91,16 @@ class Served:
         self._batches = batches
         self._posted = 0
 
+    @property
+    def endpoint(self) -> str:
+        """Where to push over HTTP."""
+        return f"http://127.0.0.1:{self._ports.otlp}"
+
+    @property
+    def target(self) -> str:
+        """Where Prometheus scrapes."""
+        return f"127.0.0.1:{self._ports.prometheus}"
+
     def wait(self, seconds: float) -> None:
         """Let time pass, which here takes that time."""
         time.sleep(seconds)
