@@ -25,7 +25,7 @@ def aggregate(labels: Collection[str], merge: Merge) -> Rewrite:
     """Keep `labels` of a stream's point; streams that become equal meet by `merge`."""
 
     def rewrite(stream: Stream) -> Stream:
-        kept = tuple(pair for pair in stream.attributes if pair[0] in labels)
+        kept = tuple([pair for pair in stream.attributes if pair[0] in labels])
         return merged(stream, kept, merge)
 
     return rewrite

@@ -155,8 +155,9 @@ class Binder:
             unknown = [at for at, row in enumerate(rows) if row == BIN]
             points = [column.points[at] for at in unknown]
             verdicts = self._verdicts(part.context, shape.head, points)
+            rows_max = self._ledger.room + len(book)
             for at, point, verdict in zip(unknown, points, verdicts):
-                row = self._row(book, verdict, point.start, now)
+                row = self._row(book, verdict, point.start, now, rows_max)
                 if isinstance(row, int):
                     rows[at] = known[point] = row
                     self._size += 1
@@ -200,7 +201,7 @@ class Binder:
             )
 
     def _row(
-        self, book: Book, verdict: Route | Reason | None, start: int, now: float
+        self, book: Book, verdict: Route | Reason | None, start: int, now: float, rows_max: int
     ) -> int | Reason | None:
         """Return the row of a source's life, or why it gets none."""
         if not isinstance(verdict, Route):
@@ -209,7 +210,7 @@ class Binder:
         row = book.find(verdict.source, life)
         if row is not None:
             return row
-        if self._ledger.full:
+        if len(book) >= rows_max:
             return Reason.STREAM_LIMIT
         if isinstance(book, Lives) and book.is_closed(verdict.source, life):
             return Reason.TOO_LATE

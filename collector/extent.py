@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.errors import Reason, Untranslatable
-from collector.model import text_of
 
 if TYPE_CHECKING:
     from collector.model import Stream
@@ -35,7 +34,7 @@ def check_stream(stream: Stream) -> None:
     for attributes in (stream.resource, stream.scope.attributes, stream.attributes):
         pairs += len(attributes)
         for key, value in attributes:
-            length += len(key) + len(text_of(value))
+            length += len(key) + len(value if isinstance(value, str) else value.text)
     if length > STREAM_LENGTH_MAX or pairs > STREAM_ATTRIBUTES_MAX:
         raise Untranslatable(Reason.STREAM_SIZE)
 
@@ -44,10 +43,10 @@ def check_labels(stream: Stream) -> None:
     """Refuse a stream whose labels, as the rules left them, are too many or too long."""
     if len(stream.attributes) > LABELS_MAX or len(stream.resource) > LABELS_MAX:
         raise Untranslatable(Reason.LABEL_COUNT)
-    longest_name, longest_value = len(stream.name), 0
+    if len(stream.name) > NAME_LENGTH_MAX:
+        raise Untranslatable(Reason.LABEL_LENGTH)
     for attributes in (stream.resource, stream.scope.attributes, stream.attributes):
         for key, value in attributes:
-            longest_name = max(longest_name, len(key))
-            longest_value = max(longest_value, len(text_of(value)))
-    if longest_name > NAME_LENGTH_MAX or longest_value > VALUE_LENGTH_MAX:
-        raise Untranslatable(Reason.LABEL_LENGTH)
+            text = value if isinstance(value, str) else value.text
+            if len(key) > NAME_LENGTH_MAX or len(text) > VALUE_LENGTH_MAX:
+                raise Untranslatable(Reason.LABEL_LENGTH)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collector.model import Stream
+    from collector.model import Attributes, Stream
 
 KEYS_MAX = 100
 """Keys told apart; the first ones that come."""
@@ -33,8 +33,12 @@ class Redacted:
         """Run the rules; see `rule.Rewrite`."""
         left = self._rewrite(stream)
         if left is not None and left is not stream:
-            for key in _keys(stream) - _keys(left):
-                self.streams[self._name(key)] += 1
+            remaining = {key for attributes in _all(left) for key, _ in attributes}
+            for attributes in _all(stream):
+                for key, _ in attributes:
+                    if key not in remaining:
+                        remaining.add(key)  # once, wherever else it stood
+                        self.streams[self._name(key)] += 1
         return left
 
     def _name(self, key: str) -> str:
@@ -42,6 +46,5 @@ class Redacted:
         return key if is_told and len(key) <= KEY_LENGTH_MAX else OTHER
 
 
-def _keys(stream: Stream) -> set[str]:
-    everywhere = (stream.attributes, stream.resource, stream.scope.attributes)
-    return {key for attributes in everywhere for key, _ in attributes}
+def _all(stream: Stream) -> tuple[Attributes, ...]:
+    return stream.attributes, stream.resource, stream.scope.attributes

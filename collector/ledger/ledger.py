@@ -81,9 +81,9 @@ class Ledger:
         return sum(map(len, self._books()))
 
     @property
-    def full(self) -> bool:
-        """Whether no more rows may be opened."""
-        return self.rows - self.dormant >= self._rows_max
+    def room(self) -> int:
+        """How many more rows may be opened."""
+        return self._rows_max - (self.rows - self.dormant)
 
     def contributions(self) -> Contributions:
         """Return what rows of counters and gauges add to their series."""

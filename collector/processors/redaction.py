@@ -12,6 +12,7 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from collector import go_regexp
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 Mask: TypeAlias = Callable[[re.Pattern[str], str], str]
 
+REMEMBERED = 10_000
+"""Attribute sets that are not gone through again."""
 STARS = "****"
 _ALL = re.compile("[^\n]*")
 _PLAIN: dict[str, Callable[[bytes], str]] = {
@@ -104,9 +107,14 @@ def read(section: Section) -> Processor:
         mask=_mask(section),
     )
 
+    # Resources and scopes are those of many streams, and so is what rules before this one left.
+    kept = lru_cache(REMEMBERED)(rules.kept)
+
     def rewrite(stream: Stream) -> Stream:
-        scope = stream.scope._replace(attributes=rules.kept(stream.scope.attributes))
-        resource, attributes = rules.kept(stream.resource), rules.kept(stream.attributes)
+        scope = stream.scope
+        if scope.attributes:
+            scope = scope._replace(attributes=kept(scope.attributes))
+        resource, attributes = kept(stream.resource), kept(stream.attributes)
         return stream.but(resource=resource, scope=scope, attributes=attributes)
 
     return Processor(rewrite)
