@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import broker, churn, collector_cpu, probe, queues, worker_cpu
+from benchmarks import broker, churn, collector_cpu, journal_cpu, probe, queues, worker_cpu
 
 
 def main() -> None:
@@ -20,6 +20,10 @@ def main() -> None:
             f"| {row.work} | {row.ours:,.0f} {row.unit} | {row.otelcol:,.0f} {row.unit} "
             f"| {row.ratio:.1f} |"
         )
+    print("\n### CPU of the collector with a state directory and without\n")
+    print("| work | without, us a request | with | with / without |\n|---|---:|---:|---:|")
+    for kept in journal_cpu.measure(short=short):
+        print(f"| {kept.work} | {kept.without:.0f} | {kept.kept:.0f} | {kept.ratio:.2f} |")
     print("\n### Memory of the engine under churn: each instance pushes once, nobody scrapes\n")
     print(
         "| instances | resident MiB | streams | remembered | series |\n|---:|---:|---:|---:|---:|"

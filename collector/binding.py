@@ -149,7 +149,7 @@ class Binder:
                 series = [one.series if isinstance(one, Route) else NO_SERIES for one in verdicts]
                 binding.bounds.append(_bound(column, shape.head, self._ledger.exemplars, series))
                 continue
-            book = _book(self._ledger, shape.head, column)
+            book = self._ledger.book(shape.head.kind, shape.head.temporality, column.layout.bounds)
             known = self._known(part.context, shape.head, book)
             rows = [known.get(point, BIN) for point in column.points]
             unknown = [at for at, row in enumerate(rows) if row == BIN]
@@ -215,18 +215,6 @@ class Binder:
         if isinstance(book, Lives) and book.is_closed(verdict.source, life):
             return Reason.TOO_LATE
         return book.open(verdict.source, life, verdict.series, now)
-
-
-def _book(ledger: Ledger, head: Head, column: Column) -> Book:
-    if head.kind is Kind.HISTOGRAM:
-        return ledger.histograms(column.layout.bounds)
-    if head.kind is Kind.EXPONENTIAL:
-        return ledger.exponentials
-    if head.kind is Kind.SUMMARY:
-        return ledger.summaries
-    if head.temporality is Temporality.DELTA:
-        return ledger.deltas
-    return ledger.totals if head.kind is Kind.COUNTER else ledger.latest
 
 
 def _bound(column: Column, head: Head, book: Book | Exemplars, found: list[int]) -> Bound:

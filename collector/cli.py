@@ -48,7 +48,8 @@ streams_option = click.option(
     type=click.IntRange(min=1),
     default=STREAMS_MAX,
     show_default=True,
-    help="How many streams may be alive at once; points of further ones are refused and counted.",
+    help="How many streams may speak at once; points of further ones are refused and counted. As "
+    "many silent ones are remembered.",
 )
 
 
@@ -99,15 +100,42 @@ def main() -> None:
     help="Let servers listen to other machines though they ask nobody who is there: all of them, "
     "or only SERVER, such as health_check.",
 )
-def run(
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep what is pushed in this directory, before it is acknowledged, and go on from there "
+    "at the next start. Without it counters begin anew.",
+)
+@click.option(
+    "--fsync",
+    type=click.Choice(["always", "interval", "never"]),
+    default="interval",
+    show_default=True,
+    help="When what is kept outlives the machine, not only the process: before each answer, after "
+    "a second, or when the system writes it by itself.",
+)
+@click.option(
+    "--state-max-mib",
+    type=click.IntRange(min=16),
+    default=1024,
+    show_default=True,
+    help="How much of the disk the state of a pipeline may take; beyond, pushes are refused and "
+    "may be tried again.",
+)
+def run(  # noqa: PLR0913 - what can be said on the command line
     config: Path,
     max_streams: int,
     ports_file: Path | None,
     allow_from: Sequence[str],
     allow_open: Sequence[str],
+    state_dir: Path | None,
+    fsync: str,
+    state_max_mib: int,
 ) -> None:
     """Run the collector until SIGTERM or SIGINT."""
     plan = _plan(config)
+    from collector.journal.directory import StateDirError  # noqa: PLC0415 - quick help
+    from collector.journal.journal import Fsync, StateDir  # noqa: PLC0415 - quick help
     from collector.server import process  # noqa: PLC0415 - quick help
     from collector.server.listening import ListenError  # noqa: PLC0415 - quick help
 
@@ -117,9 +145,11 @@ def run(
         format="%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
+    kept = StateDir(state_dir, Fsync(fsync), state_max_mib << 20) if state_dir else None
+    allowed = _allowed(allow_from, allow_open)
     try:
-        process.run(plan, max_streams, _ready(ports_file), _allowed(allow_from, allow_open))
-    except ListenError as error:
+        process.run(plan, max_streams, _ready(ports_file), allowed, kept)
+    except (ListenError, StateDirError) as error:
         _fail(str(error))
 
 

@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from collector.binding import Binder, Binding, join
-from collector.errors import Code, Reason, Refused, Untranslatable
+from collector.errors import Code, Malformed, Reason, Refused, Untranslatable
 from collector.expiry import Expiry
+from collector.keeper import REQUEST, START, STATE, TICK, Keeper
 from collector.ledger.ledger import Ledger
 from collector.outlets.outlet import Feed
 from collector.redacted import Redacted
 from collector.route import Router
 from collector.self_metrics import Sample, counter, gauge
+from collector.state.read import restore
 from collector.wire.points import Wanted
 from collector.wire.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping, Sequence
 
+    from collector.journal.frames import Record
+    from collector.journal.journal import Journal
     from collector.model import Stream
     from collector.outlets.outlet import Outlet
     from collector.plan import Pipeline
@@ -64,8 +68,12 @@ class Engine:
         pipeline: Pipeline,
         outlets: Sequence[Outlet],
         streams_max: int = STREAMS_MAX,
+        journal: Journal | None = None,
     ) -> None:
-        """`outlets` are those of the pipeline's exporters, at least one."""
+        """`outlets` are those of the pipeline's exporters, at least one.
+
+        With a `journal` a request is kept before it is recorded; `restore` comes before anything.
+        """
         self.pipeline = pipeline
         self.pressed = False
         """Set while memory is short: requests are then refused and may be tried again."""
@@ -79,7 +87,8 @@ class Engine:
             LIVES_PER_STREAM * streams_max, timed=any(outlet.wants_times for outlet in outlets)
         )
         self._expiration_seconds = max(outlet.expiration_seconds for outlet in outlets)
-        self._before = -math.inf
+        self._now = self._before = -math.inf
+        self._freed = 0
         self._reader = Reader(
             Wanted(
                 exemplars=any(outlet.wants_exemplars for outlet in outlets),
@@ -90,6 +99,8 @@ class Engine:
         self._router = Router(self._redacted.rewrite, self._admit, streams_max)
         self._binder = Binder(self.ledger, self._router)
         self._expiry = Expiry(self._router, self.ledger, self._leave, self._line, streams_max)
+        self.keeper = Keeper(journal, self.ledger, self._router) if journal else None
+        self._keeps = False
         feed = Feed(self.ledger, pipeline.receivers, self._router.known)
         self._joints = [Joint(outlet, outlet.join(feed)) for outlet in outlets]
 
@@ -120,7 +131,8 @@ class Engine:
     def accept(self, body: bytes, now: float) -> Outcome:
         """Record an ExportMetricsServiceRequest, decompressed protobuf.
 
-        Raises Malformed where it is none, Refused while memory is short; then nothing of it counts.
+        Raises Malformed where it is none, Refused while memory is short, Unkept where the journal
+        cannot be written; then nothing of it counts.
         """
         self.refuse_while_pressed()
         known = self._reader.again(body)
@@ -128,6 +140,7 @@ class Engine:
             points, refused = self._accept_parts(body, now)
         else:
             shape, cells = known
+            self._keep(body, now)
             shape.used = now
             points, refused = shape.points, shape.binding.record(cells, now)
         if refused:
@@ -135,6 +148,59 @@ class Engine:
         accepted = points - refused.total()
         self.accepted += accepted
         return Outcome(accepted, refused)
+
+    def _keep(self, body: bytes, now: float) -> None:
+        """Keep a request that was found valid, before anything of it is recorded."""
+        if self._keeps and self.keeper:
+            self.keeper.request(body, now)
+
+    def restore(self, now: float) -> None:
+        """Read what was kept, and keep what comes from now on.
+
+        No time passes between the last that was kept and `now`: while nobody could be heard,
+        nobody was silent.
+        """
+        if not self.keeper:
+            return
+        last = -math.inf
+        for record in self.keeper.records():
+            if record.kind == START:
+                self._resume(last, record.time)
+            self._again(record)
+            last = record.time
+        self._resume(last, now)
+        self.keeper.mark(START, now)
+        self.accepted = self.dropped = 0
+        self.refused.clear()
+        self._keeps = True
+
+    def _resume(self, last: float, now: float) -> None:
+        if last > -math.inf:
+            self.ledger.shift(now - last)
+            self.tick(now)
+
+    def _again(self, record: Record) -> None:
+        """Do once more what a record tells of."""
+        keeper = self.keeper
+        if keeper and record.kind == STATE:
+            try:
+                keeper.unplaced += restore(record.payload, self.ledger, self._router)
+            except ValueError:
+                keeper.unreadable += 1
+        elif keeper and record.kind == REQUEST:
+            try:
+                self.accept(record.payload, record.time)
+            except Malformed:
+                keeper.unreadable += 1
+        elif record.kind == TICK:
+            self.tick(record.time)
+
+    def tick(self, now: float) -> None:
+        """Tidy, listen and forget, apart from all other pipelines."""
+        self.tidy(now)
+        for outlet, _ in self._joints:
+            outlet.hear(now)
+        self.forget()
 
     def refuse_while_pressed(self) -> None:
         """Raise Refused while memory is short."""
@@ -147,6 +213,7 @@ class Engine:
         One that brought nothing new, and will bring nothing to decide, is remembered as a whole.
         """
         parts, known = self._reader.read(body, now)
+        self._keep(body, now)
         points = sum(part.shape.points + part.shape.refused.total() for part in parts)
         refused: Counter[Reason] = Counter()
         for part in parts:
@@ -178,12 +245,14 @@ class Engine:
             )
             for reason in Reason
         ]
+        kept = self.keeper.self_metrics(**own) if self.keeper else []
         return [
             *refused,
             *(
                 counter("portless_redacted_streams", streams, REDACTED, key=key, **own)
                 for key, streams in sorted(self._redacted.streams.items())
             ),
+            *kept,
             counter("portless_dropped_points", self.dropped, "Points that a rule dropped.", **own),
             gauge("portless_streams", router.streams, "Streams that speak, tenants apart.", **own),
             gauge("portless_series", router.series, "Series shown, tenants merged.", **own),
@@ -220,6 +289,8 @@ class Engine:
 
         Shapes go first, by the same limit: what is left of them touches only rows that live.
         """
+        self._now = now
+        self._freed = self.ledger.freed
         self._before = now - self._expiration_seconds
         self._reader.forget(self._before)
         self.ledger.fold(self._before)
@@ -228,3 +299,5 @@ class Engine:
         """Let those sleep who fell silent; hide what no exporter found alive when it listened."""
         living = np.logical_or.reduce([outlet.living(feeder) for outlet, feeder in self._joints])
         self._expiry.run(self._before, living, pressed=self.pressed)
+        if self._keeps and self.keeper and self._freed != self.ledger.freed:
+            self.keeper.mark(TICK, self._now)

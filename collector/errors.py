@@ -136,6 +136,13 @@ class Unauthenticated(Refused):
         """What it should have shown, as the header WWW-Authenticate says it."""
 
 
+class Unkept(Refused):
+    """What would have to be kept cannot be written."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.UNAVAILABLE, message)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One mistake in a configuration file: where it stands, what it is, what to do."""

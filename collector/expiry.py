@@ -73,6 +73,7 @@ class Expiry:
         if count:
             self.series += self._forget(self._oldest(count))
             self.streams += count
+            ledger.freed += 1
         ledger.dormant = router.dormant
         ledger.freed += bool(silent)
 

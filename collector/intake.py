@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from collector.engine import Outcome
-from collector.errors import Malformed, Refused
+from collector.errors import Malformed, Refused, Unkept
 from collector.self_metrics import Sample, counter
 from collector.wire.otlp_json import to_protobuf
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from collector.engine import Engine
 
-OUTCOMES = ("accepted", "malformed", "pressed")
-"""What can become of a request; `pressed` is refused while memory is short."""
+OUTCOMES = ("accepted", "malformed", "pressed", "unkept")
+"""What can become of a request; `pressed` is refused while memory is short, `unkept` as the journal
+cannot be written."""
 ACCEPTED = "Data points recorded."
 REFUSED = "Data points refused."
 REQUESTS = "Requests; of one that is malformed or refused nothing is recorded."
@@ -73,7 +74,8 @@ class Intake:
         return self.accept(converted, now)
 
     def _count(self, refusal: Refused) -> None:
-        self.requests["malformed" if isinstance(refusal, Malformed) else "pressed"] += 1
+        outcome = "malformed" if isinstance(refusal, Malformed) else "pressed"
+        self.requests["unkept" if isinstance(refusal, Unkept) else outcome] += 1
 
     def self_metrics(self) -> list[Sample]:
         """Return its own numbers, of requests for every outcome, from 0 on."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.fields.component_id import ComponentId
+    from collector.journal.journal import StateDir
+    from collector.keeper import Keeper
     from collector.outlets.outlet import Outlet
     from collector.plan import Pipeline, Plan
     from collector.self_metrics import Sample
@@ -29,8 +31,11 @@ if TYPE_CHECKING:
 class River:
     """All pipelines of a plan."""
 
-    def __init__(self, plan: Plan, streams_max: int = STREAMS_MAX) -> None:
-        """Join all; `streams_max` is for each pipeline."""
+    def __init__(
+        self, plan: Plan, streams_max: int = STREAMS_MAX, state_dir: StateDir | None = None
+    ) -> None:
+        """Join all; `streams_max` is for each pipeline. Raises StateDirError."""
+        self._state_dir = state_dir
         self.prometheus: dict[ComponentId, PrometheusOutlet] = {}
         self.pushing: dict[ComponentId, PushOutlet] = {}
         for id_, settings in plan.exporters.items():
@@ -44,7 +49,32 @@ class River:
 
     def _engine(self, pipeline: Pipeline, streams_max: int) -> Engine:
         outlets = [self._outlets[id_] for id_ in pipeline.exporters]
-        return Engine(pipeline, outlets, streams_max)
+        journal = self._state_dir.journal(pipeline.name) if self._state_dir else None
+        return Engine(pipeline, outlets, streams_max, journal)
+
+    @property
+    def _keepers(self) -> list[Keeper]:
+        return [engine.keeper for engine in self.engines if engine.keeper]
+
+    def restore(self, now: float) -> None:
+        """Read what was kept in the state directory; before anything else."""
+        for engine in self.engines:
+            engine.restore(now)
+
+    def keep(self, now: float) -> bool:
+        """Write a little of the states that are due; return whether there is more to write."""
+        more = [keeper.step(now) for keeper in self._keepers]
+        return any(more)
+
+    def syncing(self) -> list[int]:
+        """Return handles of files that have to be synced, copies that the caller closes."""
+        handles = [keeper.journal.syncing() for keeper in self._keepers]
+        return [handle for handle in handles if handle is not None]
+
+    def close(self) -> None:
+        """Let go of the state directory."""
+        for keeper in self._keepers:
+            keeper.close()
 
     def intake(self, receiver: ComponentId, transport: str) -> Intake:
         """Return the way in from a receiver; `transport` is what the Collector calls it."""

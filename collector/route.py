@@ -42,6 +42,8 @@ class Fed:
     sources: int = 0
     awake: int = 0
     is_shown: bool = False
+    last: Stream | None = None
+    """One of the streams that left something to its share."""
 
 
 class Router:
@@ -172,6 +174,30 @@ class Router:
             if not fed.awake:
                 self.quiet.add(number)
 
+    def find(self, stream: Stream) -> Route | None:
+        """Return the route of a stream that has one, and wake nobody."""
+        return self._routes.get(stream)
+
+    def inherit(self, stream: Stream) -> int | None:
+        """Return the series that a forgotten stream was part of; None if it has no place now."""
+        route = self._routes.get(stream)
+        if route is None:
+            try:
+                route = self._new(stream)
+            except (RuleConflict, Untranslatable):
+                return None
+            if route is None:
+                return None
+            self.sleep([route.source])
+            self.forget([route.source])
+        self._fed[route.series].last = stream
+        return route.series
+
+    def copied(self) -> tuple[list[Stream | None], NDArray[np.bool_], dict[int, Stream]]:
+        """Return copies: streams by source, who is awake, who left something to which series."""
+        heirs = {number: fed.last for number, fed in self._fed.items() if fed.last is not None}
+        return list(self._streams), self.awake.copy(), heirs
+
     def levels(self, sources: Iterable[int]) -> list[int]:
         """Return those of the sources whose numbers rise and fall: they mean nothing for later."""
         return [source for source in sources if _is_level(self._stream_of(source))]
@@ -181,9 +207,9 @@ class Router:
         left = set()
         for source in sources:
             number = self._routes.pop(self._stream_of(source)).series
-            self._streams[source] = None
-            self._free_sources.append(source)
             fed = self._fed[number]
+            fed.last, self._streams[source] = self._streams[source], None
+            self._free_sources.append(source)
             fed.sources -= 1
             if not fed.sources:
                 left.add(number)

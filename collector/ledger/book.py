@@ -8,6 +8,7 @@ source, for what sources left behind that are forgotten: its share.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from collector.ledger.deltas import Intervals
 
     Mask = NDArray[np.bool_]
 
@@ -69,6 +73,8 @@ class Book:
         """The rows of the other sources, by start."""
         self._retired: dict[int, int] = {}
         """By series the row of its share."""
+        self.intervals: Intervals | None = None
+        """The increments that are remembered, where rows have any."""
         self.pooled = 0
         """The start of the newest life in shares that are now part of another's."""
 
@@ -80,6 +86,20 @@ class Book:
     def __len__(self) -> int:
         """How many rows are in use."""
         return self._used - 1 - len(self._free)
+
+    def used(self) -> list[int]:
+        """Return all rows in use."""
+        rows: list[int] = np.flatnonzero(self.series[: self._used] >= 0).tolist()
+        return rows
+
+    def copied(self) -> Self:
+        """Return a copy to read from, which stays as it is."""
+        twin = copy(self)
+        for name in self.columns:
+            setattr(twin, name, getattr(self, name)[: self._used].copy())
+        if self.intervals is not None:
+            twin.intervals = self.intervals.copied()
+        return twin
 
     def find(self, source: int, start: int) -> int | None:
         """Return the row of a source's life, if it has one."""

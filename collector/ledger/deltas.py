@@ -16,7 +16,7 @@ from collector.ledger.book import BIN
 from collector.ledger.scalars import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -54,6 +54,25 @@ class Intervals:
         order.append(interval)
         return True
 
+    def told(self, row: int) -> tuple[Sequence[Interval], int]:
+        """Return what is remembered of a row, oldest first, and until when nothing is any more."""
+        _, order = self._seen.get(row, (set(), deque()))
+        return list(order), self._forgotten.get(row, 0)
+
+    def take(self, row: int, intervals: Iterable[Interval], forgotten: int) -> None:
+        """Remember what was told of a row elsewhere."""
+        order = deque(intervals)
+        self._seen[row] = set(order), order
+        if forgotten:
+            self._forgotten[row] = forgotten
+
+    def copied(self) -> Intervals:
+        """Return a copy to be told from."""
+        twin = Intervals()
+        twin._seen = {row: (seen, order.copy()) for row, (seen, order) in self._seen.items()}
+        twin._forgotten = dict(self._forgotten)
+        return twin
+
     def drop(self, rows: Sequence[int]) -> None:
         """Forget all about rows."""
         for row in rows:
@@ -82,7 +101,7 @@ class Deltas(Counts):
 
     def __init__(self) -> None:
         super().__init__()
-        self._intervals = Intervals()
+        self.intervals: Intervals = Intervals()
 
     def record(
         self,
@@ -92,7 +111,7 @@ class Deltas(Counts):
         times: NDArray[np.uint64],
     ) -> int:
         """Add increments; return how many were refused as too late."""
-        fresh, late = self._intervals.choose(rows.tolist(), starts.tolist(), times.tolist())
+        fresh, late = self.intervals.choose(rows.tolist(), starts.tolist(), times.tolist())
         rows_fresh, added = rows[fresh], values[fresh]
         if values.dtype.kind == "f" or np.any(np.abs(added) > 2**53):
             np.add.at(self.floats, rows_fresh, added)
@@ -111,4 +130,4 @@ class Deltas(Counts):
     def close(self, rows: Sequence[int]) -> None:
         """Give rows back, and what was remembered of them."""
         super().close(rows)
-        self._intervals.drop(rows)
+        self.intervals.drop(rows)

@@ -68,7 +68,7 @@ class Distributions(Exact, Lives):
         self.base_counts = np.zeros(1, np.int64)
         self.times = np.zeros(1, np.uint64)
         """Time of the newest reading, nanoseconds; kept where the start is unknown."""
-        self._intervals = Intervals()
+        self.intervals: Intervals = Intervals()
         self._groups = _grouped(np.zeros(0, np.intp), self.series[:0])
 
     @abstractmethod
@@ -114,7 +114,7 @@ class Distributions(Exact, Lives):
 
     def record_deltas(self, rows: NDArray[np.intp], reading: Reading) -> int:
         """Add increments; return how many were refused as too late."""
-        fresh, late = self._intervals.choose(
+        fresh, late = self.intervals.choose(
             rows.tolist(), reading.starts.tolist(), reading.times.tolist()
         )
         chosen = np.array(fresh, np.intp)
@@ -151,7 +151,7 @@ class Distributions(Exact, Lives):
     def close(self, rows: Sequence[int]) -> None:
         """Give rows back, and what was remembered of them."""
         super().close(rows)
-        self._intervals.drop(rows)
+        self.intervals.drop(rows)
 
     def groups(self) -> Groups:
         """Group the rows that say something; made anew only where that has changed."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
 EXACT = 2**53
 """Beyond, not every integer is a double."""
@@ -75,6 +76,12 @@ class Exact(Book):
         """Let a row's base be 0."""
         self.base_floats[row] = self.base_lows[row] = 0
         self._rest.pop(row, None)
+
+    def copied(self) -> Self:
+        """Return a copy to read from, which stays as it is."""
+        twin = super().copied()
+        twin._rest = {row: list(pieces) for row, pieces in self._rest.items()}  # noqa: SLF001
+        return twin
 
     def close(self, rows: Sequence[int]) -> None:
         """Give rows back, empty."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from collector.ledger.book import Mask
     from collector.reading import Exponential, Grid, Reading
@@ -30,9 +31,9 @@ class Exponentials(Distributions):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[int, tuple[Grid, NDArray[np.int64]]] = {}
+        self.told_by_row: dict[int, tuple[Grid, NDArray[np.int64]]] = {}
         """How the values of a cumulative life lie, by row."""
-        self._added: dict[int, Exponential] = {}
+        self.added_by_row: dict[int, Exponential] = {}
         """How those lie that are added up: increments, and lives that were carried over."""
 
     def _put(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
@@ -40,42 +41,49 @@ class Exponentials(Distributions):
         indices = np.arange(len(grids))[chosen].tolist()
         for row, index in zip(each_of(rows), indices):
             if row != BIN:
-                self._told[row] = grids[index], buckets[index].copy()
+                self.told_by_row[row] = grids[index], buckets[index].copy()
 
     def _add(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:
         buckets, grids = _parts_of(reading)
         indices = np.arange(len(grids))[chosen].tolist()
         for row, index in zip(rows.tolist(), indices):
-            self._gain(row, [exponential(grids[index], buckets[index])])
+            self.gain(row, [exponential(grids[index], buckets[index])])
 
-    def _gain(self, row: int, parts: list[Exponential]) -> None:
-        before = self._added.get(row)
+    def gain(self, row: int, parts: list[Exponential]) -> None:
+        """Add to how the values of a row lie that are added up."""
+        before = self.added_by_row.get(row)
         if before is not None:
             parts = [before, *parts]
         if parts:
-            self._added[row] = add(parts)
+            self.added_by_row[row] = add(parts)
 
     def carry(self, old: int, new: int) -> None:
         """Make the life in row `old` part of the base of row `new`, and start `old` at 0."""
         super().carry(old, new)
-        told = self._told.pop(old, None)
+        told = self.told_by_row.pop(old, None)
         parts = [] if told is None else [exponential(*told)]
-        if old != new and old in self._added:
-            parts.append(self._added.pop(old))
-        self._gain(new, parts)
+        if old != new and old in self.added_by_row:
+            parts.append(self.added_by_row.pop(old))
+        self.gain(new, parts)
 
     def discount(self, row: int) -> None:
         """Let a row count from its present reading on."""
         super().discount(row)
-        if row in self._told:
-            self._gain(row, [negated(exponential(*self._told[row]))])
+        if row in self.told_by_row:
+            self.gain(row, [negated(exponential(*self.told_by_row[row]))])
 
     def close(self, rows: Sequence[int]) -> None:
         """Give rows back, and what was remembered of them."""
         super().close(rows)
         for row in rows:
-            self._told.pop(row, None)
-            self._added.pop(row, None)
+            self.told_by_row.pop(row, None)
+            self.added_by_row.pop(row, None)
+
+    def copied(self) -> Self:
+        """Return a copy to read from, which stays as it is."""
+        twin = super().copied()
+        twin.told_by_row, twin.added_by_row = dict(self.told_by_row), dict(self.added_by_row)
+        return twin
 
     def by_series(self, shown: Mask) -> Iterator[tuple[int, HistogramReading]]:
         """Yield each series shown with its count and sum, and its buckets if they are asked for."""
@@ -86,8 +94,8 @@ class Exponentials(Distributions):
                 yield number, HistogramReading((), [], count, total, partial(self._sum, own))
 
     def _sum(self, rows: list[int]) -> Exponential:
-        told = [exponential(*self._told[row]) for row in rows if row in self._told]
-        return add(told + [self._added[row] for row in rows if row in self._added])
+        told = [exponential(*self.told_by_row[row]) for row in rows if row in self.told_by_row]
+        return add(told + [self.added_by_row[row] for row in rows if row in self.added_by_row])
 
 
 def _parts_of(reading: Reading) -> tuple[NDArray[np.int64], list[Grid]]:

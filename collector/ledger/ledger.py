@@ -20,6 +20,7 @@ from collector.ledger.histograms import Histograms
 from collector.ledger.latest import Latest
 from collector.ledger.summaries import Summaries
 from collector.ledger.totals import Totals
+from collector.model import Kind, Merge, Temporality
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collector.ledger.book import Book, Mask
     from collector.ledger.distributions import Distributions
     from collector.ledger.scalars import Contributions, Scalars
-    from collector.model import Merge
     from collector.reading import HistogramTable
 
 
@@ -62,6 +62,27 @@ class Ledger:
             if self._timed:
                 self._histograms[bounds].keep_times()
         return self._histograms[bounds]
+
+    def book(self, kind: Kind, temporality: Temporality, bounds: tuple[float, ...]) -> Book:
+        """Return the book for points of a kind; `bounds` are a histogram's."""
+        if kind is Kind.HISTOGRAM:
+            return self.histograms(bounds)
+        if kind is Kind.EXPONENTIAL:
+            return self.exponentials
+        if kind is Kind.SUMMARY:
+            return self.summaries
+        if temporality is Temporality.DELTA:
+            return self.deltas
+        return self.totals if kind is Kind.COUNTER else self.latest
+
+    def copied(self) -> list[Book]:
+        """Return copies of all books to read from."""
+        return [book.copied() for book in self._books()]
+
+    def shift(self, seconds: float) -> None:
+        """Let everything that was heard be heard so much later."""
+        for book in self._books():
+            book.seen += seconds
 
     def _scalars(self) -> tuple[Scalars, ...]:
         return self.totals, self.latest, self.deltas

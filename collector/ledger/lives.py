@@ -17,6 +17,8 @@ from collector.ledger.book import Book, Rows, each_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from typing_extensions import Self
+
     from collector.model import Merge
 
 
@@ -31,7 +33,22 @@ class Lives(Book):
 
     def is_closed(self, source: int, start: int) -> bool:
         """Whether a life that has no row had one, or began before one that had."""
-        return 0 < start <= self._closed.get(source, 0)
+        return 0 < start <= self.closed(source)
+
+    def closed(self, source: int) -> int:
+        """Return the start of the newest life of a source that is closed, 0 if none is."""
+        return self._closed.get(source, 0)
+
+    def close_until(self, source: int, start: int) -> None:
+        """Note that the lives of a source up to this start are closed."""
+        if start:
+            self._closed[source] = max(start, self._closed.get(source, 0))
+
+    def copied(self) -> Self:
+        """Return a copy to read from, which stays as it is."""
+        twin = super().copied()
+        twin._closed, twin.returned = dict(self._closed), set(self.returned)  # noqa: SLF001
+        return twin
 
     def open(self, source: int, start: int, series: int, now: float) -> int:
         """Give a source's life an empty row."""
@@ -65,7 +82,7 @@ class Lives(Book):
                 if start != newest and self.seen[row] < before:
                     self.carry(row, lives[newest])
                     self.present[lives[newest]] |= self.present[row]
-                    self._closed[source] = max(start, self._closed.get(source, 0))
+                    self.close_until(source, start)
                     closed.append(row)
         self.close(closed)
         return len(closed)

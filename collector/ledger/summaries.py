@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from collector.ledger.book import Mask
     from collector.reading import Reading
@@ -32,7 +33,7 @@ class Summaries(Distributions):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[int, Quantiles] = {}
+        self.told_by_row: dict[int, Quantiles] = {}
         """By row."""
 
     def _put(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
@@ -40,7 +41,7 @@ class Summaries(Distributions):
             raise TypeError("a reading without quantiles is no summary")
         for row, values in zip(each_of(rows), reading.quantiles[chosen].tolist()):
             if row != BIN:
-                self._told[row] = reading.bounds, values
+                self.told_by_row[row] = reading.bounds, values
 
     def _add(self, rows: NDArray[np.intp], reading: Reading, chosen: Chosen) -> None:  # noqa: ARG002
         raise TypeError("quantiles cannot be added")
@@ -48,13 +49,19 @@ class Summaries(Distributions):
     def carry(self, old: int, new: int) -> None:
         """Make the life in row `old` part of the base of row `new`, and start `old` at 0."""
         super().carry(old, new)
-        self._told.pop(old, None)
+        self.told_by_row.pop(old, None)
 
     def close(self, rows: Sequence[int]) -> None:
         """Give rows back, and what was remembered of them."""
         super().close(rows)
         for row in rows:
-            self._told.pop(row, None)
+            self.told_by_row.pop(row, None)
+
+    def copied(self) -> Self:
+        """Return a copy to read from, which stays as it is."""
+        twin = super().copied()
+        twin.told_by_row = dict(self.told_by_row)
+        return twin
 
     def by_series(self, shown: Mask) -> Iterator[tuple[int, SummaryReading]]:
         """Yield what each series that is shown reads."""
@@ -66,5 +73,5 @@ class Summaries(Distributions):
             quantiles: list[tuple[float, float]] = []
             if len({int(self.sources[row]) for row in own}) == 1:
                 newest = max(own, key=lambda row: int(self.starts[row]))
-                quantiles = list(zip(*self._told.get(newest, UNTOLD)))
+                quantiles = list(zip(*self.told_by_row.get(newest, UNTOLD)))
             yield number, SummaryReading(quantiles, count, total)

@@ -13,11 +13,11 @@ import resource
 import signal
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from collector import self_metrics
 from collector.river import River
-from collector.server import memory
+from collector.server import keeping, memory
 from collector.server.health_http import HealthHttp
 from collector.server.listening import ListenError, address, is_loopback, listen
 from collector.server.places import SCRAPERS_MAX, Builder, date
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from collector.engine import Engine
+    from collector.journal.journal import StateDir
     from collector.plan import Plan
     from collector.server.door import Allowed
     from collector.server.places import Place
@@ -57,17 +58,28 @@ class Clock:
         return self._start + time.monotonic()
 
 
+class Sizes(NamedTuple):
+    """How much there may be."""
+
+    streams_max: int
+    """Streams of each pipeline."""
+    workers_max: int
+    """Connections that those may open who push."""
+
+
 class Collector:
     """All pipelines, with the servers before and behind them."""
 
-    def __init__(self, plan: Plan, streams_max: int, workers_max: int, allowed: Allowed) -> None:
-        """`workers_max` is how many connections those may open who push. Raises ListenError."""
+    def __init__(
+        self, plan: Plan, sizes: Sizes, allowed: Allowed, state_dir: StateDir | None
+    ) -> None:
+        """Raises ListenError, and StateDirError."""
         self._clock = Clock()
-        self._river = River(plan, streams_max)
+        self._river = River(plan, sizes.streams_max, state_dir)
         self._health = HealthHttp(plan.health_check or HealthCheck(), self._clock)
         build = Builder(plan, self._river, self._clock, allowed)
         self._places = [
-            *build.ways_in(workers_max),
+            *build.ways_in(sizes.workers_max),
             *build.ways_out(),
             *build.windows(self._health, self._self_metrics),
         ]
@@ -88,15 +100,18 @@ class Collector:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self._river.restore(self._clock())
         ready(await self._start())
         repeated = [(TICK_SECONDS, self._tick), *self._watches]
         work: list[Coroutine[None, None, object]] = [_every(*one) for one in repeated]
         work += [pusher.run() for pusher in self._pushers]
+        work += [keeping.write_states(self._river, self._clock), keeping.sync(self._river)]
         tasks = [asyncio.ensure_future(one) for one in [stop.wait(), *work]]
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
         await self._drain()
+        self._river.close()
         for task in done:
             task.result()  # a fault in the ticking ends the process, and is shown
 
@@ -138,16 +153,23 @@ class Collector:
         log.info("stopped")
 
 
-def run(plan: Plan, streams_max: int, ready: Ready, allowed: Allowed) -> None:
+def run(
+    plan: Plan,
+    streams_max: int,
+    ready: Ready,
+    allowed: Allowed,
+    state_dir: StateDir | None = None,
+) -> None:
     """Run a plan until SIGTERM or SIGINT; `ready` is told the address of every server by name.
 
     Raises ListenError where an endpoint cannot be had, or would be open to other machines and
-    `allowed` does not say that it may.
+    `allowed` does not say that it may; StateDirError where `state_dir` cannot be used.
     """
     for warning in plan.warnings:
         log.warning(warning)
     workers_max = max(1, min(WORKERS_MAX, _files_max() - SPARE_FILES))
-    asyncio.run(Collector(plan, streams_max, workers_max, allowed).run(ready))
+    sizes = Sizes(streams_max, workers_max)
+    asyncio.run(Collector(plan, sizes, allowed, state_dir).run(ready))
 
 
 def _refuse_open(bound: Iterable[tuple[Place, socket.socket]]) -> None:

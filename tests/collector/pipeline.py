@@ -17,14 +17,18 @@ from tests.support.prometheus_pb import families
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from collector.journal.journal import StateDir
+
 CONFIG = Path(__file__).parents[2] / "otel-collector.yaml"
 
 
 class Pipeline:
     """A plan with one pipeline, which a test can feed and look at."""
 
-    def __init__(self, plan: Plan, streams_max: int = STREAMS_MAX) -> None:
-        self.river = River(plan, streams_max)
+    def __init__(
+        self, plan: Plan, streams_max: int = STREAMS_MAX, state_dir: StateDir | None = None
+    ) -> None:
+        self.river = River(plan, streams_max, state_dir)
         (self.engine,) = self.river.engines
         (receiver,) = plan.receivers
         (self._outlet,) = self.river.prometheus.values()

@@ -1,0 +1,1 @@
+"""All that an engine remembers, as OTLP requests, and back."""
