@@ -1,64 +1,102 @@
-"""`python -m benchmarks [--short]`: run every measurement and print its table."""
+"""`python -m benchmarks [--short] [--only NAME …] [--write]`: measure, and print tables.
+
+With `--write` what was measured is kept in RESULTS.md, with the machine and the date; tables that
+were not measured this time stay there as they were.
+"""
 
 from __future__ import annotations
 
+import argparse
+import os
 import platform
-import sys
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks import broker, churn, collector_cpu, journal_cpu, probe, queues, worker_cpu
+from benchmarks import (
+    broker,
+    churn,
+    collector_cpu,
+    collector_memory,
+    collector_scale,
+    journal_cpu,
+    probe,
+    queues,
+    worker_cpu,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.table import Table
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+SUITES: dict[str, Callable[[bool], Table]] = {
+    "collector": collector_cpu.table,
+    "journal": journal_cpu.table,
+    "memory": collector_memory.table,
+    "scale": collector_scale.table,
+    "churn": churn.table,
+    "worker": worker_cpu.table,
+    "probe": probe.table,
+    "queues": queues.table,
+    "broker": broker.table,
+}
+INTRODUCTION = """# Results
+
+Made by `make bench ARGS=--write`; each table says on what and when. Ratios are of values measured
+side by side in one run, in turns; absolute values are those of one machine.
+"""
 
 
 def main() -> None:
-    """Measure, and print tables in Markdown."""
-    short = "--short" in sys.argv[1:]
-    length = "short" if short else "full"
-    print(f"Python {platform.python_version()}, {platform.machine()}, {length} run", flush=True)
-    print("\n### CPU of the collector: the embedded one and otelcol, same YAML, same bytes\n")
-    print("| work | ours | otelcol | otelcol / ours |\n|---|---:|---:|---:|", flush=True)
-    for row in collector_cpu.measure(short=short):
-        print(
-            f"| {row.work} | {row.ours:,.0f} {row.unit} | {row.otelcol:,.0f} {row.unit} "
-            f"| {row.ratio:.1f} |"
-        )
-    print("\n### CPU of the collector with a state directory and without\n")
-    print("| work | without, us a request | with | with / without |\n|---|---:|---:|---:|")
-    for kept in journal_cpu.measure(short=short):
-        print(f"| {kept.work} | {kept.without:.0f} | {kept.kept:.0f} | {kept.ratio:.2f} |")
-    print("\n### Memory of the engine under churn: each instance pushes once, nobody scrapes\n")
-    print(
-        "| instances | resident MiB | streams | remembered | series |\n|---:|---:|---:|---:|---:|"
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="a tenth of the time, and rougher")
+    parser.add_argument("--only", action="append", choices=SUITES, help="may be given again")
+    parser.add_argument("--write", action="store_true", help=f"keep the tables in {RESULTS.name}")
+    asked = parser.parse_args()
+    for name in asked.only or SUITES:
+        table = SUITES[name](asked.short)
+        lines = []
+        for line in table.lines():
+            print(line, flush=True)
+            lines.append(line)
+        lines.append(f"\n{_circumstances(short=asked.short)}")
+        print(lines[-1], flush=True)
+        if asked.write:
+            _keep(name, "\n".join(lines))
+
+
+def _circumstances(*, short: bool) -> str:
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    today = datetime.now(timezone.utc).date()
+    length = "short run" if short else "full run"
+    return (
+        f"{today}, {length}: Python {platform.python_version()}, {_processor()}, {cores} cores, "
+        f"{platform.system()}; load average {load:.1f} at the end."
     )
-    for step in churn.measure(short=short):
-        resident = step.resident_bytes / 2**20
-        print(
-            f"| {step.instances:,} | {resident:.0f} | {step.streams:,} | {step.remembered:,} "
-            f"| {step.series:,} |",
-            flush=True,
-        )
-    print("\n### CPU of a worker's main process, per empty task\n")
-    print("| pool | observed by | us a task | added |\n|---|---|---:|---:|", flush=True)
-    for cost in worker_cpu.measure(short=short):
-        print(f"| {cost.pool} | {cost.mode} | {cost.microseconds:.1f} | {cost.added:+.1f} |")
-    print("\n### A probe of a worker, from its start to its exit code\n")
-    print("| command | ms | to an empty interpreter |\n|---|---:|---:|", flush=True)
-    for row in probe.measure(short=short):
-        print(f"| {row.what} | {row.milliseconds:.0f} | {row.ratio:.1f} |")
-    print(
-        "\n### Messages a second through PostgreSQL, acknowledged, and through kombu's transport\n"
-    )
-    print(
-        "| pool | workers | portless | kombu | portless / kombu |\n|---|---:|---:|---:|---:|",
-        flush=True,
-    )
-    for took in broker.measure(short=short):
-        print(
-            f"| {took.pool} | {took.workers} | {took.portless:,.0f} | {took.kombu:,.0f} "
-            f"| {took.ratio:.1f} |"
-        )
-    print("\n### A look at the broker's queues in PostgreSQL\n")
-    print("| what | ms | to a table without dead rows |\n|---|---:|---:|", flush=True)
-    for look in queues.measure(short=short):
-        print(f"| {look.what} | {look.milliseconds:.1f} | {look.ratio:.1f} |")
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.machine()
+    found = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.machine()
+
+
+def _keep(name: str, text: str) -> None:
+    """Put a table into RESULTS.md, in the place of the one that was there."""
+    kept: dict[str, str] = {}
+    if RESULTS.exists():
+        parts = re.split(r"^<!-- (\w+) -->\n", RESULTS.read_text(), flags=re.MULTILINE)
+        kept = dict(zip(parts[1::2], parts[2::2]))
+    kept[name] = text.strip() + "\n\n"
+    ordered = [f"<!-- {suite} -->\n{kept[suite]}" for suite in SUITES if suite in kept]
+    RESULTS.write_text(f"{INTRODUCTION}\n{''.join(ordered).rstrip()}\n")
 
 
 main()

@@ -22,6 +22,7 @@ from kombu import Connection
 from sqlalchemy import create_engine, text
 
 from benchmarks.broker_app import QUEUE, nothing
+from benchmarks.table import Table
 from tests.support import postgres
 
 if TYPE_CHECKING:
@@ -57,6 +58,24 @@ class Row(NamedTuple):
     def ratio(self) -> float:
         """How many times as many ours does."""
         return self.portless / self.kombu
+
+
+def table(short: bool) -> Table:
+    """Measure; see `measure`."""
+    return Table(
+        "Messages a second through PostgreSQL, acknowledged, and through kombu's transport",
+        ("pool", "workers", "portless", "kombu", "portless / kombu"),
+        (
+            (
+                took.pool,
+                str(took.workers),
+                f"{took.portless:,.0f}",
+                f"{took.kombu:,.0f}",
+                f"{took.ratio:.1f}",
+            )
+            for took in measure(short=short)
+        ),
+    )
 
 
 def measure(*, short: bool) -> list[Row]:

@@ -14,6 +14,7 @@ import psutil
 
 from benchmarks.collectors import CONFIG
 from benchmarks.payload import counters
+from benchmarks.table import Table
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -36,6 +37,24 @@ class Step(NamedTuple):
     """Asleep."""
     series: int
     """Shown."""
+
+
+def table(short: bool) -> Table:
+    """Measure; see `measure`."""
+    return Table(
+        "Memory of the engine under churn: each instance pushes once, nobody scrapes",
+        ("instances", "resident", "streams", "remembered", "series"),
+        (
+            (
+                f"{step.instances:,}",
+                f"{step.resident_bytes / 2**20:.0f} MiB",
+                f"{step.streams:,}",
+                f"{step.remembered:,}",
+                f"{step.series:,}",
+            )
+            for step in measure(short=short)
+        ),
+    )
 
 
 def measure(*, short: bool) -> list[Step]:

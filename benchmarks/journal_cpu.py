@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.collectors import ours, serving
 from benchmarks.payload import counters, histograms
+from benchmarks.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,18 @@ class Row(NamedTuple):
     def ratio(self) -> float:
         """How many times more is spent on what is kept."""
         return self.kept / self.without
+
+
+def table(short: bool) -> Table:
+    """Measure; see `measure`."""
+    return Table(
+        "CPU of the collector with a state directory and without",
+        ("work", "without, us a request", "with", "with / without"),
+        (
+            (kept.work, f"{kept.without:.0f}", f"{kept.kept:.0f}", f"{kept.ratio:.2f}")
+            for kept in measure(short=short)
+        ),
+    )
 
 
 def measure(*, short: bool) -> list[Row]:

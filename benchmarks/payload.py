@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from typing import TYPE_CHECKING
+
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -39,14 +45,30 @@ def _attributes(task: int, tenant: int) -> list[KeyValue]:
 
 def counters(worker: str, tick: int, points: int) -> bytes:
     """Return a request of `points` integer counter points in three metrics, ten tenants each."""
+    return _counters(worker, tick, range(points // 3), 0)
+
+
+def reordered(worker: str, tick: int, points: int) -> bytes:
+    """Return the same points in an order that no request had before."""
+    order = list(range(points // 3))
+    random.Random(tick).shuffle(order)
+    return _counters(worker, tick, order, 0)
+
+
+def new(worker: str, tick: int, points: int) -> bytes:
+    """Return as many points of tasks that were never seen before."""
+    return _counters(worker, tick, range(points // 3), tick * points)
+
+
+def _counters(worker: str, tick: int, order: Sequence[int], first_task: int) -> bytes:
     request, scope = _resource(worker)
     for name in ("started", "success", "failed"):
         metric = scope.metrics.add(name=f"shop.{name}", unit="{task}")
         metric.sum.is_monotonic = True
         metric.sum.aggregation_temporality = 2
-        for at in range(points // 3):
+        for at in order:
             metric.sum.data_points.add(
-                attributes=_attributes(at // TENANTS, at % TENANTS),
+                attributes=_attributes(first_task + at // TENANTS, at % TENANTS),
                 as_int=tick * (at + 1),
                 start_time_unix_nano=START,
                 time_unix_nano=START + tick * INTERVAL,

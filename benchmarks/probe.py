@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.table import Table
 from telemetry.health import state as states
 from telemetry.health import state_file
 
@@ -27,6 +28,15 @@ class Row(NamedTuple):
     milliseconds: float
     ratio: float
     """To an interpreter that does nothing."""
+
+
+def table(short: bool) -> Table:
+    """Measure; see `measure`."""
+    return Table(
+        "A probe of a worker, from its start to its exit code",
+        ("command", "ms", "to an empty interpreter"),
+        ((row.what, f"{row.milliseconds:.0f}", f"{row.ratio:.1f}") for row in measure(short=short)),
+    )
 
 
 def measure(*, short: bool) -> list[Row]:

@@ -14,6 +14,7 @@ import sys
 from typing import NamedTuple
 
 from benchmarks.collectors import ours, serving
+from benchmarks.table import Table
 
 MODES = ("none", "portless", "sdk", "instrumentation")
 
@@ -25,6 +26,18 @@ class Row(NamedTuple):
     mode: str
     microseconds: float
     added: float
+
+
+def table(short: bool) -> Table:
+    """Measure; see `measure`."""
+    return Table(
+        "CPU of a worker's main process, per empty task",
+        ("pool, observed by", "us a task", "added"),
+        (
+            (f"{cost.pool}, {cost.mode}", f"{cost.microseconds:.1f}", f"{cost.added:+.1f}")
+            for cost in measure(short=short)
+        ),
+    )
 
 
 def measure(*, short: bool) -> list[Row]:
