@@ -168,14 +168,18 @@ class Binder:
             binding.bounds.append(_bound(column, shape.head, book, rows))
         return binding
 
+    def forget(self) -> None:
+        """Forget what was found; after rows were given back nothing of it is known any more."""
+        self._found.clear()
+        self._size = 0
+
     def _known(self, context: Context, head: Head, book: Book) -> dict[Point, int]:
         """Return the rows of a metric's points that are known to be theirs."""
         state = book.closings, self._router.slept
         found = self._found.get((context, head))
         if found is None or found.book is not book or found.state != state:
             if self._size > POINTS_MAX:
-                self._found.clear()
-                self._size = 0
+                self.forget()
             found = self._found[context, head] = Found(book, state, {})
         return found.rows
 

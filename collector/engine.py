@@ -299,5 +299,7 @@ class Engine:
         """Let those sleep who fell silent; hide what no exporter found alive when it listened."""
         living = np.logical_or.reduce([outlet.living(feeder) for outlet, feeder in self._joints])
         self._expiry.run(self._before, living, pressed=self.pressed)
-        if self._keeps and self.keeper and self._freed != self.ledger.freed:
-            self.keeper.mark(TICK, self._now)
+        if self._freed != self.ledger.freed:
+            self._binder.forget()
+            if self._keeps and self.keeper:
+                self.keeper.mark(TICK, self._now)

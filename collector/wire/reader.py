@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from collector.wire.column import Cells
 
+SPARE_CONTEXTS = 1000
+"""Contexts without a shape that are not worth looking for."""
 SHAPES_MAX = 50_000
 """Shapes remembered; beyond, metrics are learnt for one request only."""
 SHAPE_BYTES_MAX = 256 * 1024 * 1024
@@ -138,6 +140,10 @@ class Reader:
         for beginning in [key for key, shape in self._requests.items() if shape.used < before]:
             del self._requests[beginning]
             self._request_bytes -= beginning[0]
+        if len(self._contexts) > 2 * len(self._shapes) + SPARE_CONTEXTS:
+            living = {key[:2] for key in self._shapes}
+            self._contexts = {key: one for key, one in self._contexts.items() if key in living}
+            self._context_bytes = sum(len(outer) + len(inner) for outer, inner in self._contexts)
 
     def _drop(self, key: Key) -> None:
         if self._shapes.pop(key, None) is not None:
