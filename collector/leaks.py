@@ -226,15 +226,10 @@ def _spared(before: Stream, after: Stream | None) -> Stream | None:
     own = [pair for pair in before.attributes if pair[0] in SUMMARY_KEYS]
     around = [pair for pair in before.resource if pair[0] in SUMMARY_KEYS]
     scope = [pair for pair in before.scope.attributes if pair[0] in SUMMARY_KEYS]
-    return type(after)(
-        **{
-            **vars(after),
-            "attributes": tuple(sorted({*after.attributes, *own})),
-            "resource": tuple(sorted({*after.resource, *around})),
-            "scope": after.scope._replace(
-                attributes=tuple(sorted({*after.scope.attributes, *scope}))
-            ),
-        }
+    return after.but(
+        attributes=tuple(sorted({*after.attributes, *own})),
+        resource=tuple(sorted({*after.resource, *around})),
+        scope=after.scope._replace(attributes=tuple(sorted({*after.scope.attributes, *scope}))),
     )
 
 
@@ -250,12 +245,9 @@ def _with_key(stream: Stream, key: str) -> Stream:
         return tuple(sorted((key if k == probes.KEY else k, v) for k, v in attributes))
 
     scope = stream.scope._replace(attributes=renamed(stream.scope.attributes))  # type: ignore[arg-type] # the same pairs
-    changed = {
-        "attributes": renamed(stream.attributes),
-        "resource": renamed(stream.resource),
-        "scope": scope,
-    }
-    return type(stream)(**{**vars(stream), **changed})
+    return stream.but(
+        attributes=renamed(stream.attributes), resource=renamed(stream.resource), scope=scope
+    )
 
 
 def _texts(text: str) -> tuple[str, ...]:

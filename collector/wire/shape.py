@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -41,14 +41,19 @@ class Learnt(NamedTuple):
     """Ranges of packed varints that change in their digits, not in how many each has."""
 
 
+Pattern: TypeAlias = "NDArray[np.uint64] | NDArray[np.uint8]"
+"""Of a request in words, which are compared faster; of a metric, which may begin at any byte of
+it, in bytes."""
+
+
 @dataclass(eq=False)
 class Shape:
     """Bytes that were learnt: what must stand there, and where the cells are."""
 
     columns: list[Column]
     size: int
-    mask: NDArray[np.uint64]
-    constant: NDArray[np.uint64]
+    mask: Pattern
+    constant: Pattern
     used: float
     """When its numbers were last taken, on the caller's clock."""
     binding: Any = field(default=None, kw_only=True)
@@ -93,6 +98,7 @@ class Desk:
         self._view = self._bytes.data
         self._words = self._bytes.view(np.uint64)
         self._scratch = np.empty_like(self._words)
+        self._byte_scratch = self._scratch.view(np.uint8)
         # Not aligned, and overlapping: a cell may begin at any byte.
         self._cells = self._pieces(CELL).view(np.uint64)
 
@@ -111,8 +117,11 @@ class Desk:
 
     def fits(self, shape: Shape) -> bool:
         """Whether the bytes laid out have this shape."""
-        words = len(shape.mask)
-        masked = np.bitwise_and(self._words[:words], shape.mask, out=self._scratch[:words])
+        size = len(shape.mask)
+        if shape.mask.itemsize == CELL:
+            masked = np.bitwise_and(self._words[:size], shape.mask, out=self._scratch[:size])
+        else:
+            masked = np.bitwise_and(self._bytes[:size], shape.mask, out=self._byte_scratch[:size])
         # Counting is the quickest of numpy's ways to ask whether there is any.
         return not np.count_nonzero(masked != shape.constant)
 
@@ -141,7 +150,7 @@ class Desk:
             mask[start - base : end - base] = 0x80
         columns = [_column(layout, members, size) for layout, members in groups.items()]
         return MetricShape(
-            columns, size, *self._kept(mask), now,
+            columns, size, mask, self._bytes[:size] & mask, now,
             learnt.head, learnt.refused, bool(learnt.varints),
         )  # fmt: skip
 
@@ -150,11 +159,18 @@ class Desk:
     ) -> RequestShape:
         """Make the shape of the request that is laid out, from where its metrics begin.
 
-        Columns of several metrics that mean alike become one, in the order of `joined`.
+        Columns of several metrics that mean alike become one, in the order of `joined`. The metrics
+        share its mask and its constant bytes from now on.
         """
-        mask = np.full(size, 0xFF, np.uint8)
+        mask = np.zeros(-(-size // CELL), np.uint64)
+        in_bytes = mask.view(np.uint8)
+        in_bytes[:size] = 0xFF
         for at, shape in placed:
-            mask[at : at + shape.size] = shape.mask.view(np.uint8)[: shape.size]
+            in_bytes[at : at + shape.size] = shape.mask
+        constant = self._words[: len(mask)] & mask
+        for at, shape in placed:
+            shape.mask = in_bytes[at : at + shape.size]
+            shape.constant = constant.view(np.uint8)[at : at + shape.size]
         columns = []
         for members in joined([shape for _, shape in placed]):
             own = [(placed[which], placed[which][1].columns[at]) for which, at in members]
@@ -170,13 +186,7 @@ class Desk:
                     np.concatenate([column.runs + base for (base, _), column in own]),
                 )
             )
-        return RequestShape(columns, size, *self._kept(mask), now, len(placed))
-
-    def _kept(self, mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """Return the mask in words, and what stays of the bytes laid out under it."""
-        words = np.zeros(-(-len(mask) // CELL), np.uint64)
-        words.view(np.uint8)[: len(mask)] = mask
-        return words, self._words[: len(words)] & words
+        return RequestShape(columns, size, mask, constant, now, len(placed))
 
 
 def joined(shapes: Sequence[MetricShape]) -> list[list[tuple[int, int]]]:
