@@ -97,10 +97,9 @@ def _check_attributes(known: tuple[str, ...], asked: Iterable[str]) -> None:
         )
 
 
-def prepare(headers: dict[str, Any] | None) -> None:
-    """Make a message ready that is published before `instrument` could hear of it."""
-    if _this is not None and headers is not None:
-        _this.publisher.prepare(headers)
+def this() -> ThisProcess | None:
+    """What watches this process, if anything does."""
+    return _this
 
 
 def _guard(app: Celery, enabled: bool) -> None:

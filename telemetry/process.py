@@ -92,7 +92,7 @@ class ThisProcess:
         signals.worker_process_init.connect(self._pool_process_begins)
         signals.worker_process_shutdown.connect(self._pool_process_ends)
         signals.worker_shutdown.connect(self._ends)
-        signals.beat_init.connect(self._beat_begins)
+        signals.beat_init.connect(self.beat_begins)
         recovered.listeners.append(self._messages_recovered)
         atexit.register(self._ends)  # a cold shutdown sends no signal
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
@@ -214,7 +214,7 @@ class ThisProcess:
             reporter, self._reporter = self._reporter, None
             self._say_last(reporter, wait=exitcode in _UNHURRIED)
 
-    def _beat_begins(self, sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's service
+    def beat_begins(self, sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's service
         """Beat runs here: on its own, in a process of a worker's, or in a worker's thread."""
         if not self._is_worker:
             self._ends()

@@ -1,9 +1,10 @@
 """`opentelemetry-instrument celery -A app worker`: every app instrumented, with no line in it.
 
 Comes in: the call of opentelemetry-instrument, before the application and Celery are imported. Goes
-out: `instrument(app)` for each app when Celery finalizes it, which a worker, beat and every task
-that is called by its object come through; or for the current app before its first message, where a
-producer knows its tasks by name only. Nothing of Celery is imported before the application does.
+out: `instrument(app)` when a worker or beat begins, or before the first message of a process that
+publishes. Nothing of Celery is imported before the application does, and nothing happens while it
+is: gevent, as it replaces the locks that are there, looks at Celery's lazy objects, which then make
+and finalize an app of their own.
 
 What `instrument` refuses is said in the log: a program that was not asked must not fail to start.
 """
@@ -44,26 +45,41 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc] # as above
         return ("celery >= 5.4, < 6",)
 
     def _instrument(self, **_: Any) -> None:  # noqa: ANN401 - whatever the command passes
-        register_post_import_hook(_celery_is_there, "celery.app.base")
+        register_post_import_hook(_celery_is_there, "celery.signals")
 
     def _uninstrument(self, **_: Any) -> None:  # noqa: ANN401 - as above
         """Nothing: an app that is watched stays watched."""
 
 
 def _celery_is_there(_module: object) -> None:
-    from celery import _state, signals  # noqa: PLC0415 - it is being imported just now
+    from celery import signals  # noqa: PLC0415 - it is being imported just now
 
-    _state.connect_on_app_finalize(_instrument)  # how shared_task hears of apps
+    signals.worker_init.connect(_worker, weak=False, dispatch_uid="telemetry.zero.worker")
+    signals.beat_init.connect(_beat, weak=False, dispatch_uid="telemetry.zero.beat")
     signals.before_task_publish.connect(_first_message, weak=False, dispatch_uid=_FIRST)
+
+
+def _worker(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
+    _instrument(sender.app)
+
+
+def _beat(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's service
+    known = install.this() is not None
+    _instrument(sender.app)
+    this = install.this()
+    if this is not None and not known:  # who connects to a signal while it is sent misses it
+        this.beat_begins(sender)
 
 
 def _first_message(headers: dict[str, Any] | None = None, **_: object) -> None:
     from celery import _state, signals  # noqa: PLC0415 - as above
 
     signals.before_task_publish.disconnect(dispatch_uid=_FIRST)
+    known = install.this() is not None
     _instrument(_state.get_current_app())
-    # Receivers that were connected just now do not hear of this message any more.
-    install.prepare(headers)
+    this = install.this()
+    if this is not None and not known and headers is not None:  # as above
+        this.publisher.prepare(headers)
 
 
 def _instrument(app: Celery) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from celery import Celery
 
 from telemetry import instrument
 
 app = Celery("periodic", broker="memory://")
-instrument(app)
+if os.environ.get("PERIODIC_INSTRUMENT") != "no":
+    instrument(app)
 app.conf.update(
     task_default_queue="lab",
     beat_schedule={

@@ -112,6 +112,28 @@ def test_a_producer_that_knows_tasks_by_name_counts_from_the_first_message(
     assert sink.sum("celery.task.sent", task_name="a.task", queue_name="lab") == 2
 
 
+def test_beat(sink: Sink, start: Callable[..., Command], tmp_path: Path) -> None:
+    """On its own, from its first entry on."""
+    options = ("-A", "tests.support.periodic", "beat", "-s", str(tmp_path / "schedule"))
+    beat = start(*CELERY, *options, PERIODIC_INSTRUMENT="no", **WITHOUT_DISTRO)
+    beat.wait_for(lambda: sink.sum("celery.task.sent") >= 3)
+    assert beat.stop() == 0, beat.log.read_text()
+    (instance,) = sink.instances("celery.beat.last_sent.timestamp")
+    assert instance.endswith("/beat")
+    assert sink.instances("celery.task.sent") == {instance}
+
+
+@pytest.mark.parametrize("pool", ["gevent", "eventlet"])
+def test_green_pools(sink: Sink, start: Callable[..., Command], pool: str) -> None:
+    """Which replace threads and locks after opentelemetry-instrument has done its part."""
+    options = ("-A", "tests.support.traced", "worker", "-P", pool, "-n", "one@lab")
+    worker = start(*CELERY, *options, OTEL_TRACES_EXPORTER="otlp", **WITHOUT_DISTRO)
+    worker.wait_for(lambda: sink.sum("celery.task.success") >= 2)
+    assert worker.stop() == 0, worker.log.read_text()
+    assert sink.by_instance("traced.orders") == {"one@lab": 1}
+    assert [span.name for span in sink.spans].count("run/tests.support.traced.shared") == 1
+
+
 def test_django(sink: Sink, start: Callable[..., Command]) -> None:
     """A project as Celery's documentation has it: autodiscovered shared tasks, its settings."""
     worker = start(*CELERY, "-A", "tests.support.website", "worker", "-n", "one@lab", "-c", "2")
