@@ -72,9 +72,10 @@ def _matcher(hashed: str) -> Matches:
         return _sha1(hashed.removeprefix("{SHA}"), salted=False)
     if hashed.startswith("{SSHA}"):
         return _sha1(hashed.removeprefix("{SSHA}"), salted=True)
-    if not hashed:
+    password = hashed.removeprefix("{PLAIN}")
+    if not password:
         raise ValueError("an empty password lets everybody in")
-    return _plain(hashed.removeprefix("{PLAIN}"))
+    return _plain(password)
 
 
 def _bcrypt(hashed: str) -> Matches:

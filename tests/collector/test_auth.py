@@ -234,6 +234,7 @@ BAD_LINES = {
     "u:{SHA}hunter2": "this is no SHA-1",
     "u:{SSHA}hunter2": "this is no SHA-1",
     "u:": "an empty password lets everybody in",
+    "u:{PLAIN}": "an empty password lets everybody in",
     "hunter2": "expects NAME:PASSWORD",
 }
 
