@@ -5,12 +5,12 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check matrix conformance bench chaos clean
+.PHONY: help setup demo test check matrix conformance bench chaos fuzz mutate clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/.demo .venv/.test .venv/.check: pyproject.toml
+.venv/.demo .venv/.test .venv/.check .venv/.fuzz .venv/.mutation: pyproject.toml
 	@.ci/venv "$(PYTHON)" $(@:.venv/.%=%)
 
 setup: .venv/.check ## make .venv with everything for development
@@ -40,5 +40,11 @@ bench: .venv/.test ## measure against the real OpenTelemetry Collector and other
 chaos: .venv/.test ## hurt a whole system at random and hold it to account (SECONDS=600, SEED=…)
 	@$(BIN)/python -m tests.chaos --seconds "$(SECONDS)" $(if $(SEED),--seed "$(SEED)")
 
+fuzz: .venv/.test ## look for bytes that break a reader (SECONDS=60 TARGET=otlp; better after make .venv/.fuzz)
+	@$(BIN)/python -m tests.fuzz --seconds "$(if $(filter-out 0,$(SECONDS)),$(SECONDS),60)" $(TARGET)
+
+mutate: .venv/.mutation ## see which faults the tests would miss (PATHS="collector.route.*"; hours for all)
+	@$(BIN)/mutmut run $(PATHS); $(BIN)/mutmut results
+
 clean: ## remove what was made here
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis

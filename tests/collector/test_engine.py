@@ -59,7 +59,8 @@ def test_short_memory_refuses_retryably() -> None:
 def test_a_point_that_cannot_be_true_is_refused_alone(body: Request, reason: Reason) -> None:
     """It is counted under its reason; its neighbour in the same request is taken."""
     running = engine()
-    outcome = running.accept(body.counter("good", A, 1).bytes(), 0)
+    good = Request().counter("good", A, 1)
+    outcome = running.accept(body.bytes() + good.bytes(), 0)  # the messages become one
     assert outcome.accepted == 1
     assert outcome.refused == {reason: 1}
     assert running.engine.refused == {reason: 1}

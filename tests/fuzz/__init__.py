@@ -1,0 +1,1 @@
+"""Whatever bytes come in, their reader has an answer: targets, a corpus, and what runs them."""
