@@ -22,6 +22,8 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
 
 from collector.errors import Malformed
+from collector.journal.frames import MAGIC, head
+from collector.keeper import REQUEST
 from collector.wire.otlp_json import to_protobuf
 from tests.collector.serving import request
 from tests.conformance.cases import HERE, ROOT
@@ -112,6 +114,7 @@ def seeds() -> dict[str, list[bytes]]:
         "grpc": [*bodies[:3], gzip.compress(bodies[0], mtime=0)],
         "htpasswd": _encoded(USERS),
         "http": [b"\0" + one for one in REQUESTS] + [b"\1" + one for one in REQUESTS[:4]],
+        "journal": [b"\0" + _journal(bodies[:3]), *(b"\1" + body for body in bodies[:3])],
         "json": tree,
         "otlp": bodies,
         "ottl": _encoded(STATEMENTS),
@@ -124,6 +127,12 @@ def _converted(bodies: Iterable[bytes]) -> Iterable[bytes]:
     for body in bodies:
         with suppress(Malformed):
             yield to_protobuf(body)
+
+
+def _journal(bodies: Iterable[bytes]) -> bytes:
+    """Return a file with these requests, the middle one damaged."""
+    first, second, third = (head(REQUEST, 1.0, body) + body for body in bodies)
+    return MAGIC + first + second[:-1] + b"?" + third
 
 
 def _packers() -> Iterable[tuple[int, Callable[[bytes], bytes]]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.fuzz.targets import configuration, http, otlp, packed, words
+from tests.fuzz.targets import configuration, http, journal, otlp, packed, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "grpc": otlp.grpc,
     "htpasswd": words.htpasswd,
     "http": http.http,
+    "journal": journal.journal,
     "json": otlp.json,
     "otlp": otlp.otlp,
     "ottl": configuration.ottl,
