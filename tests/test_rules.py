@@ -15,9 +15,10 @@ from tests.support.promql import FORBIDDEN, known_names, labels_in, names_in
 
 ROOT = Path(__file__).parents[1]
 RUNBOOKS = ROOT / "docs" / "runbooks"
-CASES = sorted((ROOT / "tests" / "prometheus").glob("*.yml"))
-UNITS = [path for path in CASES if "\ntests:" in path.read_text()]
+UNITS = sorted((ROOT / "tests" / "prometheus").glob("*.yml"))
 FILES = sorted(RULES.glob("*.yml"))
+COMPAT = sorted((RULES.parent / "compat").glob("*.yml"))
+THEIRS = ROOT / "tests" / "prometheus" / "others" / "alerts.yml"
 
 
 def rules_of(path: Path) -> list[dict[str, Any]]:
@@ -27,6 +28,7 @@ def rules_of(path: Path) -> list[dict[str, Any]]:
 
 
 OURS = [rule for path in FILES for rule in rules_of(path)]
+COPIES = [rule for path in COMPAT for rule in rules_of(path)]
 ALERTS = {rule["alert"]: rule for rule in OURS if "alert" in rule}
 RECORDS = {rule["record"] for rule in OURS if "record" in rule}
 
@@ -34,8 +36,7 @@ RECORDS = {rule["record"] for rule in OURS if "record" in rule}
 @needs_promtool
 def test_promtool_accepts_the_rules() -> None:
     """All of ours, and those of others that the tests here need."""
-    others = [path for path in CASES if path not in UNITS]
-    done = _promtool("check", "rules", *map(str, [*FILES, *others]))
+    done = _promtool("check", "rules", *map(str, [*FILES, *COMPAT, THEIRS]))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -78,12 +79,14 @@ def test_every_runbook_has_an_alert() -> None:
     assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(ALERTS)
 
 
-@pytest.mark.parametrize("rule", OURS, ids=lambda rule: rule.get("alert") or rule["record"])
+@pytest.mark.parametrize(
+    "rule", OURS + COPIES, ids=lambda rule: rule.get("alert") or rule["record"]
+)
 def test_a_rule_asks_for_what_there_is(rule: dict[str, Any]) -> None:
     """Each metric is known, each label is one that metrics or a scrape can have."""
     expression = rule["expr"]
     assert names_in(expression) <= known_names() | RECORDS
-    allowed = {*catalog.ATTRIBUTES, "job", "instance", "cluster", "namespace", "__name__"}
+    allowed = {*catalog.ATTRIBUTES, "job", "instance", "cluster", "namespace", "__name__", "le"}
     assert labels_in(expression) <= allowed
     assert not [label for label in FORBIDDEN if label in str(rule)]
 

@@ -1,1 +1,1 @@
-"""The Grafana dashboard, and what it is made from."""
+"""The Grafana dashboards, and what they are made from."""

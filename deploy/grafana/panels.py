@@ -1,22 +1,54 @@
-"""What the dashboard shows: rows of panels, each with its question, its unit and its PromQL.
+"""Words for dashboards: boards of rows of panels, each with a question, a unit and its PromQL.
 
-In: nothing. Out: `ROWS`, plain values that know nothing of Grafana's JSON. The metrics are those of
-telemetry/catalog.py, the collector's own and, in one row, those of the demo; a test holds every
-expression to that, and another one asks a real Prometheus.
+In: nothing. Out: plain values that know nothing of Grafana's JSON, and the few shapes of PromQL
+that boards/ is written in. Labels of a cluster, a job and so on are chosen at the top of a board;
+where a label does not exist its choice matches everything.
 """
 
 from __future__ import annotations
 
+import enum
 from typing import NamedTuple
 
-from telemetry.catalog import OUTCOMES
+SYSTEM = 'cluster=~"$cluster",job=~"$job"'
+TASKS = f'{SYSTEM},queue_name=~"$queue",task_name=~"$task"'
+QUEUES = f'{SYSTEM},queue_name=~"$queue"'
+WORKERS = f'{SYSTEM},hostname=~"$worker"'
+NODES = f'{SYSTEM},instance=~"($worker)(/.*)?"'
+"""Of workers and of the processes of their pools, which are called NODE/SLOT."""
+COLLECTORS = 'cluster=~"$cluster",instance=~"$collector"'
 
-CHOSEN = '{task_name=~"$task",queue_name=~"$queue"}'
 RATE = "suffix: tasks/s"
 COUNT = "suffix: tasks"
+MESSAGES = "suffix: messages"
+POINTS = "suffix: points/s"
 SECONDS = "s"
 SHARE = "percentunit"
 NUMBER = "none"
+
+
+class Choice(NamedTuple):
+    """What can be chosen at the top of a board: the values of a metric's label."""
+
+    name: str
+    metric: str
+    label: str
+
+
+CLUSTER = Choice("cluster", "celery_worker_up", "cluster")
+JOB = Choice("job", "celery_worker_up", "job")
+QUEUE = Choice("queue", "celery_task_received_total", "queue_name")
+TASK = Choice("task", "celery_task_received_total", "task_name")
+WORKER = Choice("worker", "celery_worker_up", "hostname")
+COLLECTOR = Choice("collector", "otelcol_receiver_accepted_metric_points", "instance")
+
+
+class Look(enum.Enum):
+    """What a panel looks like."""
+
+    LINES = "lines"
+    NUMBER = "number"
+    HEATMAP = "heatmap"
 
 
 class Query(NamedTuple):
@@ -34,6 +66,9 @@ class Panel(NamedTuple):
     """Grafana's id of a unit, or `suffix:` and the unit's name."""
     description: str
     queries: tuple[Query, ...]
+    look: Look
+    bad: bool
+    """Whether a large number is red above 0."""
 
 
 class Row(NamedTuple):
@@ -41,312 +76,70 @@ class Row(NamedTuple):
 
     title: str
     panels: tuple[Panel, ...]
-    numbers: bool = False
-    """Large numbers, not lines."""
+
+
+class Board(NamedTuple):
+    """One dashboard."""
+
+    name: str
+    """Of its file and its address, after `celery-`."""
+    title: str
+    description: str
+    choices: tuple[Choice, ...]
+    rows: tuple[Row, ...]
 
 
 def panel(title: str, unit: str, description: str, *queries: tuple[str, str]) -> Panel:
-    """Make a panel; queries are pairs of legend and expression."""
+    """Make a graph of lines; queries are pairs of legend and expression."""
     made = tuple(Query(expression, legend) for legend, expression in queries)
-    return Panel(title, unit, description, made)
+    return Panel(title, unit, description, made, Look.LINES, bad=False)
 
 
-def rate(metric: str, by: str = "", chosen: str = CHOSEN) -> str:
+def number(title: str, unit: str, description: str, expression: str, *, bad: bool = False) -> Panel:
+    """Make a large number."""
+    queries = (Query(expression, title.lower()),)
+    return Panel(title, unit, description, queries, Look.NUMBER, bad)
+
+
+def heatmap(title: str, unit: str, description: str, metric: str, chosen: str) -> Panel:
+    """Make a heatmap of a histogram: colour is how many fell into a bucket."""
+    queries = (
+        Query(f"sum by (le) (increase({metric}_bucket{{{chosen}}}[$__rate_interval]))", "{{le}}"),
+    )
+    return Panel(title, unit, description, queries, Look.HEATMAP, bad=False)
+
+
+def rate(metric: str, chosen: str, by: str = "") -> str:
     """Sum of increases a second, maybe by labels."""
-    return f"sum{f' by ({by}) ' if by else ''}(rate({metric}{chosen}[$__rate_interval]))"
+    return f"sum{f' by ({by}) ' if by else ''}(rate({metric}{{{chosen}}}[$__rate_interval]))"
 
 
-def grown(metric: str, by: str, chosen: str = CHOSEN) -> str:
-    """How much counters grew in an interval of the graph, by a label."""
-    return f"sum by ({by}) (increase({metric}{chosen}[$__rate_interval]))"
+def grown(metric: str, chosen: str, by: str = "") -> str:
+    """How much counters grew in an interval of the graph, maybe by labels."""
+    return f"sum{f' by ({by}) ' if by else ''}(increase({metric}{{{chosen}}}[$__rate_interval]))"
 
 
-def quantile(share: float, metric: str, by: str = "", chosen: str = CHOSEN) -> str:
+def of(metric: str, chosen: str, by: str = "", how: str = "sum") -> str:
+    """A gauge, added up or otherwise put together, maybe by labels."""
+    return f"{how}{f' by ({by}) ' if by else ''}({metric}{{{chosen}}})"
+
+
+def quantile(share: float, metric: str, chosen: str, by: str = "") -> str:
     """Quantile of a histogram, maybe by a label."""
     labels = f"le, {by}" if by else "le"
-    return f"histogram_quantile({share}, {rate(f'{metric}_bucket', labels, chosen)})"
+    return f"histogram_quantile({share}, {rate(f'{metric}_bucket', chosen, labels)})"
 
 
-def quantiles(metric: str, chosen: str = CHOSEN) -> tuple[tuple[str, str], ...]:
+def quantiles(metric: str, chosen: str) -> tuple[tuple[str, str], ...]:
     """Median, and what the slowest see."""
     shares = (0.5, 0.95, 0.99)
-    return tuple((f"p{share * 100:.0f}", quantile(share, metric, "", chosen)) for share in shares)
+    return tuple((f"p{share * 100:.0f}", quantile(share, metric, chosen)) for share in shares)
 
 
-def success_share(by: str = "") -> str:
+def success_share(chosen: str, by: str = "") -> str:
     """Success among what ended for good: neither retried nor turned away."""
     success, failed, lost = (
-        rate(f"celery_task_{outcome}_total", by) for outcome in ("success", "failed", "lost")
+        rate(f"celery_task_{outcome}_total", chosen, by)
+        for outcome in ("success", "failed", "lost")
     )
     return f"{success} / ({success} + {failed} + {lost})"
-
-
-NOW = Row(
-    "Now",
-    (
-        panel(
-            "Started",
-            RATE,
-            "Tasks that began to run.",
-            ("started", rate("celery_task_started_total")),
-        ),
-        panel(
-            "Success share",
-            SHARE,
-            "Of the tasks that succeeded, failed or were lost. Retries count when they end.",
-            ("success", success_share()),
-        ),
-        panel(
-            "Lost",
-            RATE,
-            "Tasks that never ended: their process died, ran out of time, or the worker left.",
-            ("lost", rate("celery_task_lost_total")),
-        ),
-        panel(
-            "Queue wait, p95",
-            SECONDS,
-            "From publishing, or from the ETA if that is later, until the task began to run.",
-            ("p95", quantile(0.95, "celery_task_queue_wait_seconds")),
-        ),
-        panel(
-            "Workers",
-            NUMBER,
-            "Workers that report.",
-            ("workers", "sum(celery_worker_up)"),
-        ),
-        panel(
-            "Slots in use",
-            SHARE,
-            "Tasks that run, of the processes, threads or greenlets there are for them.",
-            ("in use", "sum(celery_worker_tasks_active) / sum(celery_worker_pool_processes)"),
-        ),
-    ),
-    numbers=True,
-)
-
-TASKS = Row(
-    "Tasks",
-    (
-        panel(
-            "Tasks by outcome",
-            RATE,
-            "Every message that a worker receives ends in exactly one of these.",
-            *((outcome, rate(f"celery_task_{outcome}_total")) for outcome in OUTCOMES),
-        ),
-        panel(
-            "Started by task",
-            RATE,
-            "Tasks that began to run.",
-            ("{{task_name}}", rate("celery_task_started_total", "task_name")),
-        ),
-        panel(
-            "Success share by task",
-            SHARE,
-            "Of the executions that succeeded, failed or were lost.",
-            ("{{task_name}}", success_share("task_name")),
-        ),
-    ),
-)
-
-TROUBLE = Row(
-    "Trouble",
-    (
-        panel(
-            "Exceptions",
-            RATE,
-            "Tasks that raised, by class of the exception.",
-            (
-                "{{exception}} in {{task_name}}",
-                rate(
-                    "celery_task_failed_total",
-                    "task_name, exception",
-                    CHOSEN.replace("}", ',exception!=""}'),
-                ),
-            ),
-        ),
-        panel(
-            "Lost tasks by reason",
-            COUNT,
-            "Nothing of them came back: their process was killed, they took longer than their "
-            "hard time limit, or the worker or its connection went away.",
-            ("{{reason}}", grown("celery_task_lost_total", "reason")),
-        ),
-        panel(
-            "Discarded messages by reason",
-            "suffix: messages",
-            "They were no task of the worker: its name is unknown there, it is invalid, or it "
-            "cannot be decoded. Their own names are not shown: anybody could choose them.",
-            (
-                "{{reason}}",
-                grown("celery_task_discarded_total", "reason", '{queue_name=~"$queue"}'),
-            ),
-        ),
-        panel(
-            "Revoked and rejected by reason",
-            COUNT,
-            "They were not run, or would not run.",
-            ("revoked: {{reason}}", grown("celery_task_revoked_total", "reason")),
-            ("rejected: {{reason}}", grown("celery_task_rejected_total", "reason")),
-        ),
-    ),
-)
-
-TIME = Row(
-    "Time",
-    (
-        panel(
-            "Runtime",
-            SECONDS,
-            "How long tasks ran, of those that ended by themselves.",
-            *quantiles("celery_task_runtime_seconds"),
-        ),
-        panel(
-            "Runtime by task, p95",
-            SECONDS,
-            "How long tasks ran, of those that ended by themselves.",
-            ("{{task_name}}", quantile(0.95, "celery_task_runtime_seconds", "task_name")),
-        ),
-        panel(
-            "Queue wait by queue, p95",
-            SECONDS,
-            "From publishing, or from the ETA if that is later, until the task began to run.",
-            ("{{queue_name}}", quantile(0.95, "celery_task_queue_wait_seconds", "queue_name")),
-        ),
-        panel(
-            "Sent and received",
-            RATE,
-            "What publishers sent and what workers got; the gap is in the queues.",
-            ("sent", rate("celery_task_sent_total")),
-            ("received", rate("celery_task_received_total")),
-        ),
-    ),
-)
-
-WORKERS = Row(
-    "Workers",
-    (
-        panel(
-            "Running and reserved",
-            COUNT,
-            "Tasks in the hands of each worker; reserved ones have not begun, among them those "
-            "that wait for their ETA.",
-            ("{{hostname}} running", "sum by (hostname) (celery_worker_tasks_active)"),
-            ("{{hostname}} reserved", "sum by (hostname) (celery_worker_tasks_reserved)"),
-        ),
-        panel(
-            "Up, and slots",
-            NUMBER,
-            "1 for a worker that reports; slots are processes, threads or greenlets.",
-            ("{{hostname}} up", "sum by (hostname) (celery_worker_up)"),
-            ("{{hostname}} slots", "sum by (hostname) (celery_worker_pool_processes)"),
-        ),
-        panel(
-            "Pool processes that ended",
-            "suffix: processes",
-            "Recycled and stopped are business as usual; killed is somebody's SIGKILL, often that "
-            "of a kernel short of memory.",
-            ("{{reason}}", grown("celery_worker_child_exits_total", "reason", "")),
-        ),
-    ),
-)
-
-IN_QUEUE = '{queue_name=~"$queue"}'
-QUEUES = Row(
-    "Queues",
-    (
-        panel(
-            "Waiting and reserved",
-            "suffix: messages",
-            "Waiting messages are in the broker, reserved ones in the hands of workers that have "
-            "not begun them.",
-            ("{{queue_name}} waiting", f"sum by (queue_name) (celery_queue_length{IN_QUEUE})"),
-            ("{{queue_name}} reserved", f"sum by (queue_name) (celery_queue_reserved{IN_QUEUE})"),
-        ),
-        panel(
-            "Age of the next message",
-            SECONDS,
-            "How long the message that will be taken next has waited, since its ETA if it has one.",
-            (
-                "{{queue_name}}",
-                f"max by (queue_name) (celery_queue_oldest_age_seconds{IN_QUEUE})",
-            ),
-        ),
-        panel(
-            "Rows of an SQL broker",
-            "suffix: rows",
-            "kombu deletes no message that was delivered: those rows are invisible and only grow.",
-            ("{{state}}", "sum by (state) (celery_broker_rows)"),
-        ),
-        panel(
-            "Size of an SQL broker's messages",
-            "bytes",
-            "On disk, with indexes.",
-            ("{{instance}}", "max by (instance) (celery_broker_table_size_bytes)"),
-        ),
-        panel(
-            "Blind",
-            NUMBER,
-            "1 while something of the broker cannot be read, by reason; what is not read is not "
-            "in the other graphs.",
-            ("{{reason}}", "max by (reason) (celery_broker_blind)"),
-        ),
-    ),
-)
-
-BUSINESS = Row(
-    "Business: the demo's own metrics, which carry a tenant as far as the collector",
-    (
-        panel(
-            "Tokens",
-            "suffix: tokens/s",
-            "All tenants in one exact sum. Put your own counters here.",
-            ("tokens", rate("shop_llm_tokens_total", chosen="")),
-        ),
-        panel(
-            "From click to purchase",
-            SECONDS,
-            "All tenants in one exact histogram.",
-            *quantiles("shop_conversion_delay_seconds", chosen=""),
-        ),
-    ),
-)
-
-TELEMETRY = Row(
-    "Telemetry itself",
-    (
-        panel(
-            "Points at the collector",
-            "suffix: points/s",
-            "Data points that were pushed.",
-            ("accepted", rate("otelcol_receiver_accepted_metric_points", chosen="")),
-            ("refused", rate("otelcol_receiver_refused_metric_points", chosen="")),
-        ),
-        panel(
-            "Refused points by reason",
-            "suffix: points",
-            "What the embedded collector could not place, and why. Should be 0.",
-            ("{{reason}}", grown("portless_refused_points", "reason", "")),
-        ),
-        panel(
-            "Streams in, series out",
-            NUMBER,
-            "What the embedded collector keeps: streams with all their labels, and the series "
-            "that they become without tenants.",
-            ("streams", "sum(portless_streams)"),
-            ("series", "sum(portless_series)"),
-        ),
-        panel(
-            "Trouble in workers",
-            NUMBER,
-            "Exports that the collector did not take (numbers are cumulative and catch up), and "
-            "measurements that a limit has put under 'other'.",
-            (
-                "exports failed: {{instance}}",
-                grown("celery_telemetry_export_failures_total", "instance", ""),
-            ),
-            ("over a limit: {{reason}}", grown("celery_telemetry_overflow_total", "reason", "")),
-        ),
-    ),
-)
-
-ROWS = (NOW, TASKS, TROUBLE, TIME, QUEUES, WORKERS, BUSINESS, TELEMETRY)

@@ -41,21 +41,21 @@ class Prometheus:
     """A running Prometheus."""
 
     def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}/api/v1"
+        self._url = f"http://127.0.0.1:{port}"
 
     def get(self, path: str, **parameters: str) -> Any:
         """Ask its API; fails with what it says against the question."""
         try:
-            with urlopen(f"{self._url}/{path}?{urlencode(parameters)}") as answer:
+            with urlopen(f"{self._url}/api/v1/{path}?{urlencode(parameters)}") as answer:
                 return json.load(answer)["data"]
         except HTTPError as refused:
             raise AssertionError(f"{parameters}: {refused.read().decode()}") from None
 
     def is_up(self) -> bool:
-        """Whether it answers."""
+        """Whether it is ready to be asked."""
         try:
-            self.get("labels")
-        except URLError:
+            urlopen(f"{self._url}/-/ready").close()
+        except URLError:  # also its 503 while it starts
             return False
         return True
 

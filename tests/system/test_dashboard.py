@@ -14,8 +14,8 @@ import yaml
 
 from demo.shop import TENANTS
 from demo.system import running
-from deploy.grafana.panels import ROWS
-from tests.support.prometheus import PATIENCE_SECONDS, RULES, needs_prometheus, prometheus
+from deploy.grafana.boards import BOARDS
+from tests.support.prometheus import PATIENCE_SECONDS, needs_prometheus, prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +24,27 @@ if TYPE_CHECKING:
     from tests.support.prometheus import Prometheus
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / "deploy" / "prometheus" / "prometheus.yml"
+CONFIG = ROOT / "deploy" / "prometheus" / "celery-exporter.prometheus.yml"
 SCRAPE_INTERVAL = "1s"
 WINDOW = "20s"
 
-EXPRESSIONS = [query.expression for row in ROWS for panel in row.panels for query in panel.queries]
+EXPRESSIONS = {
+    query.expression
+    for board in BOARDS
+    for row in board.rows
+    for panel in row.panels
+    for query in panel.queries
+}
+OTHERS = yaml.safe_load((ROOT / "tests" / "prometheus" / "others" / "panels.yml").read_text())
+VARIABLES = {
+    "$__rate_interval": WINDOW,
+    "$__range": "5m",
+    # Grafana's choice "All" of ours; what celery-exporter's boards choose of what there is.
+    '"$cluster", namespace="$namespace"': '"", namespace=""',
+    "$job": "celery",
+    **dict.fromkeys(("$cluster", "$queue_name", "$queue", "$task", "$worker", "$collector"), ".*"),
+}
+"""In an order in which none hides in another one."""
 
 pytestmark = [
     needs_prometheus,
@@ -44,15 +60,27 @@ def empty_ones(watching: Prometheus, expressions: set[str]) -> set[str]:
 
 def filled(expression: str) -> str:
     """What Grafana would ask."""
-    for variable, value in (("$__rate_interval", WINDOW), ("$task", ".*"), ("$queue", ".*")):
+    for variable, value in VARIABLES.items():
         expression = expression.replace(variable, value)
     return expression
+
+
+def wait_for_all(watching: Prometheus, expressions: set[str]) -> None:
+    """Until each has given a number; fails with those that never did."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while expressions and time.monotonic() < deadline:
+        expressions = empty_ones(watching, expressions)
+        time.sleep(1)
+    assert not expressions
 
 
 def config_for(system: System) -> dict[str, Any]:
     """The file in deploy/, with the ports of this system and less patience."""
     config: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    config["rule_files"] = [str(path) for path in sorted(RULES.glob("*.yml"))]
+    config["global"]["evaluation_interval"] = SCRAPE_INTERVAL
+    theirs = ROOT / "tests" / "prometheus" / "others" / "alerts.yml"
+    ours = [str(CONFIG.parent / each) for each in config["rule_files"]]
+    config["rule_files"] = [*ours, str(theirs)]
     config["global"]["scrape_interval"] = SCRAPE_INTERVAL
     urls = {"celery": system.metrics_url, "collector": system.self_metrics_url}
     for job in config["scrape_configs"]:
@@ -75,14 +103,39 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         shutil.rmtree(directory)
 
 
-def test_every_expression_of_the_dashboard_returns_samples(scraped: Prometheus) -> None:
+def test_every_expression_of_the_dashboards_returns_samples(scraped: Prometheus) -> None:
     """No graph is empty, whatever its PromQL looks like."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    empty = set(EXPRESSIONS)
-    while empty and time.monotonic() < deadline:
-        empty = empty_ones(scraped, empty)
-        time.sleep(1)
-    assert not empty
+    wait_for_all(scraped, EXPRESSIONS)
+
+
+def test_dashboards_and_alerts_of_others_have_numbers(scraped: Prometheus) -> None:
+    """Those of celery-exporter and Flower as they are, with the rules in compat/."""
+    wait_for_all(scraped, {each for asked in OTHERS.values() for each in asked})
+
+
+def test_no_rule_fails(scraped: Prometheus) -> None:
+    """Prometheus could evaluate each of them, those of celery-exporter's alerts among them."""
+    groups = scraped.get("rules")["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert {"CeleryTaskHighFailRate", "CeleryHighQueueLength"} <= {rule["name"] for rule in rules}
+    assert {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"} == {}
+    firing = scraped.query(
+        'ALERTS{alertname="CeleryTaskHighFailRate",alertstate=~"pending|firing"}'
+    )
+    assert firing, "more than 5 % of some of the demo's tasks fail"
+
+
+def test_messages_balance_at_every_scrape(scraped: Prometheus) -> None:
+    """Received is what ended and what is in hand, whenever Prometheus looks."""
+    (job,) = scraped.query("max_over_time(celery:task_balance:difference[10m])")
+    assert job == ({"job": "celery"}, 0)
+    assert scraped.query("min_over_time(celery:task_balance:difference[10m])") == [job]
+
+
+def test_no_sum_is_doubled_by_a_second_name(scraped: Prometheus) -> None:
+    """A task's `name` stands on the same series as its `task_name`."""
+    assert not scraped.query('{__name__=~"celery_task_.+",task_name!="",name=""}')
+    assert not scraped.query('{__name__=~"celery_task_.+",task_name="",name!=""}')
 
 
 def test_series_belong_to_the_workers_that_pushed_them(scraped: Prometheus) -> None:

@@ -62,7 +62,7 @@ def test_a_killed_worker_reads_0_fires_and_is_forgotten(lab: Lab, tmp_path: Path
         endpoint = collectors["collector"].endpoint
         stopped = lab.worker("solo", name="stopped", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
         targets = [collector.target for collector in collectors.values()]
-        alerts = Path(__file__).parents[1] / "prometheus" / "celery_exporter_alerts.yml"
+        alerts = Path(__file__).parents[1] / "prometheus" / "others" / "alerts.yml"
         scraping = {
             "job_name": "celery",
             "honor_labels": True,
