@@ -20,6 +20,7 @@ from benchmarks import (
     collector_cpu,
     collector_memory,
     collector_scale,
+    collector_stages,
     journal_cpu,
     probe,
     queues,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).with_name("RESULTS.md")
 SUITES: dict[str, Callable[[bool], Table]] = {
     "collector": collector_cpu.table,
+    "stages": collector_stages.table,
     "journal": journal_cpu.table,
     "memory": collector_memory.table,
     "scale": collector_scale.table,
