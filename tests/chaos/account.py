@@ -73,13 +73,13 @@ def books(system: System, page: Page) -> Books:
     return Books(begun, ended, counted, lost, received, outcomes)
 
 
-def mistakes(system: System, page: Page) -> list[str]:
-    """Whatever is not as it has to be, a sentence each."""
+def mistakes(system: System, page: Page, vanished: str) -> list[str]:
+    """Whatever is not as it has to be, a sentence each; `vanished` is who died without a word."""
     found = books(system, page)
-    return [*_of_the_page(page), *_of_the_books(system, found)]
+    return [*_of_the_page(page, vanished), *_of_the_books(system, found)]
 
 
-def _of_the_page(page: Page) -> Iterator[str]:
+def _of_the_page(page: Page, vanished: str) -> Iterator[str]:
     if difference(page):
         yield f"{difference(page):+.0f} messages were received and came to no outcome"
     if in_hand(page):
@@ -87,9 +87,12 @@ def _of_the_page(page: Page) -> Iterator[str]:
     for name in ("celery_telemetry_hook_errors_total", "celery_telemetry_state_failures_total"):
         if page.sum(name):
             yield f"{name}: {page.sum_by('reason', name)}"
-    alive = [s.labels["hostname"] for s in page.samples("celery_worker_up") if s.value]
+    up = {s.labels["hostname"]: s.value for s in page.samples("celery_worker_up")}
+    alive = [name for name, value in up.items() if value and name != vanished]
     if alive:
         yield f"celery_worker_up is 1 for {alive}"
+    if not up.get(vanished):
+        yield f"celery_worker_up is not 1 for {vanished}, who never said that it stops"
 
 
 def _of_the_books(system: System, found: Books) -> Iterator[str]:

@@ -49,7 +49,7 @@ def run(directory: Path, seed: int, seconds: float) -> Result:
             watch.end()
         page = system.page()
         (directory / "page-last.txt").write_text(page.text)
-        found += [*watch.wrong, *mistakes(system, page)]
+        found += [*watch.wrong, *mistakes(system, page, f"{LAST}@chaos")]
         told = f"{summary(system, page)}; {watch.scrapes} scrapes"
         return Result(found, dict(violence.done), told)
 
