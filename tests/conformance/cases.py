@@ -16,6 +16,9 @@ not know how an engine is run, nor how a text is judged.
     N.expected.openmetrics.prom   the same in OpenMetrics; absent: not asked for
     N.expected.protobuf.prom      the same in delimited protobuf, as text; absent: not asked for
     N.expected.utf8.prom          the same in text for clients that take UTF-8 in names; likewise
+    N.expected.self.prom          what stands on the page of the collector's own metrics about the
+                                  names in this file; likewise
+    max_streams                   how many streams our collector may let live; absent: its default
     expected.error                instead of stages: how config.yaml is refused
 
 Where the OpenTelemetry Collector differs there is `N.expected.otelcol.prom`,
@@ -51,6 +54,8 @@ class Form(enum.Enum):
     OPENMETRICS = ".openmetrics"
     PROTOBUF = ".protobuf"
     UTF8 = ".utf8"
+    SELF = ".self"
+    """Not of the exposition but of the collector's own metrics, of which there are always more."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,12 @@ class Case:
         return own if own.exists() else DEFAULT_CONFIG
 
     @property
+    def max_streams(self) -> int | None:
+        """How many streams our collector may let live; None for its default."""
+        path = self.directory / "max_streams"
+        return int(path.read_text()) if path.exists() else None
+
+    @property
     def stages(self) -> list[Stage]:
         """The steps in their order; none in a case about a refused configuration."""
         numbers = {int(path.name.split(".")[0]) for path in self.directory.glob("[0-9]*.*")}
@@ -159,7 +170,8 @@ class Case:
     def needs_a_server(self) -> bool:
         """Whether only an engine behind a server is able to run it."""
         asked = [stage.request for stage in self.stages]
-        return any(request and request.needs_a_server for request in asked)
+        own = any(stage.expected(Dialect.OURS, Form.SELF) for stage in self.stages)
+        return own or any(request and request.needs_a_server for request in asked)
 
     @property
     def is_refused(self) -> bool:

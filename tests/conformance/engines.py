@@ -49,8 +49,8 @@ class Engine(Protocol):
     def cannot(self, case: Case) -> str | None:
         """Why it cannot run a case; None where it can."""
 
-    def run(self, config: Path) -> AbstractContextManager[Running]:
-        """The engine with this configuration and nothing recorded yet."""
+    def run(self, case: Case) -> AbstractContextManager[Running]:
+        """The engine with a case's configuration and nothing recorded yet."""
 
     def complain(self, config: Path) -> str | None:
         """What it says against a configuration; None where it takes it."""
@@ -73,9 +73,12 @@ class Program:
             return "minutes pass in it, and the clock of a program cannot be set"
         return None
 
-    def run(self, config: Path) -> AbstractContextManager[Running]:
-        batches = self.batches and "batch" in config.read_text()
-        return serve(self.runs, config, batches=batches)
+    def run(self, case: Case) -> AbstractContextManager[Running]:
+        batches = self.batches and "batch" in case.config.read_text()
+        runs = self.runs
+        if case.max_streams and self.dialect is Dialect.OURS:
+            runs = (*runs[:-1], "--max-streams", str(case.max_streams), *runs[-1:])
+        return serve(runs, case.config, batches=batches)
 
     def complain(self, config: Path) -> str | None:
         ended = subprocess.run(

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from collector import errors, plan
+from collector.engine import STREAMS_MAX
 from collector.exposition.negotiate import negotiate
 from collector.river import River
 from tests.conformance.cases import Case, Dialect, Form, Request
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 class Pipeline:
     """The engine with one configuration."""
 
-    def __init__(self, config: Path) -> None:
-        made = plan.load(config.name, config.read_text(), {})
-        self._river = River(made)
+    def __init__(self, case: Case) -> None:
+        made = plan.load(case.config.name, case.config.read_text(), {})
+        self._river = River(made, case.max_streams or STREAMS_MAX)
         self._intake = self._river.intake(next(iter(made.receivers)), "http")
         self._outlet = next(iter(self._river.prometheus.values()))
         self._now = 1_000_000.0
@@ -59,8 +60,8 @@ class InProcess:
         return "it has no server" if case.needs_a_server else None
 
     @contextmanager
-    def run(self, config: Path) -> Iterator[Pipeline]:
-        yield Pipeline(config)
+    def run(self, case: Case) -> Iterator[Pipeline]:
+        yield Pipeline(case)
 
     def complain(self, config: Path) -> str | None:
         try:

@@ -39,7 +39,7 @@ def judge(engine: Engine, case: Case) -> Iterator[Mismatch]:
     if case.is_refused:
         yield from _judge_refusal(engine, case)
         return
-    with engine.run(case.config) as running:
+    with engine.run(case) as running:
         for stage in case.stages:
             yield from _judge_stage(running, stage, engine.dialect)
 
@@ -69,6 +69,24 @@ def _judge_stage(running: Running, stage: Stage, dialect: Dialect) -> Iterator[M
         if not expected and form is not Form.TEXT:
             continue
         got = running.scrape(form)
+        if form is Form.SELF:
+            got = _about(_names(expected[0]), got)
         if got not in expected:
             name = f"{stage.number}.expected{dialect.value}{form.value}.prom"
             yield Mismatch(name, expected, got)
+
+
+def _names(page: str) -> set[str]:
+    """The names of the samples on a page in text."""
+    lines = (line for line in page.splitlines() if not line.startswith("#"))
+    return {line.partition("{")[0].partition(" ")[0] for line in lines}
+
+
+def _about(names: set[str], page: str) -> str:
+    """What a page in text says about these names."""
+    kept = []
+    for line in page.splitlines(keepends=True):
+        words = line.removeprefix("# HELP ").removeprefix("# TYPE ")
+        if words.partition("{")[0].partition(" ")[0] in names:
+            kept.append(line)
+    return "".join(kept)

@@ -43,6 +43,7 @@ ACCEPT = {
         "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
     ),
     Form.UTF8: "text/plain;version=0.0.4;escaping=allow-utf-8",
+    Form.SELF: "text/plain;version=0.0.4",
 }
 MARK = "conformance_mark"
 EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
@@ -66,7 +67,7 @@ class Ports:
     def __init__(self) -> None:
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
         numbers = [one.getsockname()[1] for one in sockets]
-        self.otlp, self.grpc, self.prometheus, health, own = numbers
+        self.otlp, self.grpc, self.prometheus, health, self.own = numbers
         for one in sockets:
             one.close()
         self.environ = {
@@ -74,7 +75,7 @@ class Ports:
             "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{self.grpc}",
             "PROMETHEUS_ENDPOINT": f"127.0.0.1:{self.prometheus}",
             "HEALTH_ENDPOINT": f"127.0.0.1:{health}",
-            "SELF_METRICS_PORT": str(own),
+            "SELF_METRICS_PORT": str(self.own),
         }
 
 
@@ -152,7 +153,7 @@ class Served:
         return self._fetch(form).decode()
 
     def _fetch(self, form: Form) -> bytes:
-        port = self._ports.prometheus
+        port = self._ports.own if form is Form.SELF else self._ports.prometheus
         with closing(HTTPConnection("127.0.0.1", port, PATIENCE_SECONDS)) as connection:
             connection.request("GET", "/metrics", headers={"Accept": ACCEPT[form]})
             return connection.getresponse().read()

@@ -14,10 +14,10 @@ from tests.conformance.judge import judge
 CASES = all_cases()
 ENGINES = all_engines(os.environ.get("OTELCOL", ""))
 FILES = re.compile(
-    r"why\.md|config\.yaml|expected(\.otelcol)?\.error"
+    r"why\.md|config\.yaml|max_streams|expected(\.otelcol)?\.error"
     r"|\d+\.(request\.(json|pb|protocol|padding|encoding|headers)|after_seconds)"
     r"|\d+\.expected(\.otelcol)?\.status"
-    r"|\d+\.expected(\.otelcol(-\d)?)?(\.openmetrics|\.protobuf|\.utf8)?\.prom"
+    r"|\d+\.expected(\.otelcol(-\d)?)?(\.openmetrics|\.protobuf|\.utf8|\.self)?\.prom"
 )
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
