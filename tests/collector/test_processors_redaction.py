@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.errors import ConfigError
-from collector.model import Merge, Stream, Typed
+from collector.model import Merge, Typed
 from collector.processors import redaction
 from tests.collector.configured import processor
 from tests.collector.streams import stream
 
 if TYPE_CHECKING:
+    from collector.model import Stream
     from collector.rule import Rewrite
 
 CASES = [
@@ -87,7 +89,7 @@ def test_what_is_not_allowed_goes(text: str, before: Stream, after: Stream) -> N
 
 def test_a_value_of_any_type_goes_with_its_key() -> None:
     """Lists and maps hide nothing."""
-    hidden = Stream(**{**vars(stream()), "attributes": (("b", Typed("map", '{"a":1}')),)})
+    hidden = replace(stream(), attributes=(("b", Typed("map", '{"a":1}')),))
     assert rule("allowed_keys: [a]")(hidden) == stream()
 
 
@@ -107,13 +109,11 @@ def test_nothing_but_allowed_keys_is_left(
 ) -> None:
     """Of each place exactly the allowed attributes are left, in their order; twice is once."""
     bare = stream()
-    before = Stream(
-        **{
-            **vars(bare),
-            "resource": tuple(sorted(resource.items())),
-            "scope": bare.scope._replace(attributes=tuple(sorted(scope.items()))),
-            "attributes": tuple(sorted(point.items())),
-        }
+    before = replace(
+        bare,
+        resource=tuple(sorted(resource.items())),
+        scope=bare.scope._replace(attributes=tuple(sorted(scope.items()))),
+        attributes=tuple(sorted(point.items())),
     )
     rewrite = rule(f"allowed_keys: [{', '.join(sorted(allowed))}]")
     after = rewrite(before)
