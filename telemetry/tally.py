@@ -1,14 +1,13 @@
 """The cells: counters, gauges and histograms that cost a look-up and an addition.
 
-A series is a run of numbers in one flat array: one for a counter or a gauge, the sum and a count
-per bucket for a histogram. Where the array lives is a store's affair: in memory here, in a mapped
+A series is a run of numbers in one flat row: one for a counter or a gauge, the sum and a count
+per bucket for a histogram. Where the row lives is a store's affair: in memory here, in a mapped
 file in `telemetry/state`. This file knows no task, no thread, no clock and no OTLP; whoever adds
 takes turns (`telemetry/tasks/inbox.py`).
 """
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from math import isnan
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from telemetry import catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import overload
 
     from telemetry.catalog import Metric
@@ -40,7 +39,7 @@ class Reading(NamedTuple):
 
 
 class Numbers(Protocol):
-    """Doubles, side by side: an array, or a view of memory."""
+    """Floats, side by side: a list, or a view of memory."""
 
     if TYPE_CHECKING:
 
@@ -68,8 +67,9 @@ class Store(Protocol):
 class Memory:
     """Cells that end with the process."""
 
-    def __init__(self, numbers: array[float] | None = None) -> None:
-        self.numbers: array[float] = array("d") if numbers is None else numbers
+    def __init__(self, numbers: Iterable[float] = ()) -> None:
+        # Not an array: adding to one takes twice as long as to a list.
+        self.numbers: list[float] = list(numbers)
 
     def found(self) -> Iterator[tuple[Metric, tuple[str, ...], int]]:
         """Nothing."""
@@ -121,8 +121,9 @@ class Tallies:
 
     def observe(self, metric: Metric, cell: int, value: float) -> None:
         """Record one measurement in the histogram that begins at `cell`."""
-        self.numbers[cell] += value
-        self.numbers[cell + 1 + bisect_left(metric.buckets, value)] += 1
+        numbers = self.numbers
+        numbers[cell] += value
+        numbers[cell + 1 + bisect_left(metric.buckets, value)] += 1
 
     def moved(self) -> None:
         """The store has its numbers elsewhere now."""

@@ -8,7 +8,6 @@ that have stopped must not be continued later. It knows no metric and no clock.
 from __future__ import annotations
 
 import logging
-from array import array
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -114,6 +113,6 @@ class Mapped:
     def _to_memory(self) -> Memory:
         """Swap the numbers for a copy; the map goes with the last who looks at it."""
         if self._memory is None:
-            self._memory = Memory(array("d", self.numbers))
+            self._memory = Memory(self.numbers)
             self.numbers = self._memory.numbers
         return self._memory

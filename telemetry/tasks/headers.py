@@ -26,21 +26,22 @@ class Lifted:
     """The headers that are attributes."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self._names = names
+        self.names = names
+        """What they are called; often nothing."""
         self.nothing = ("",) * len(names)
         """The values of a message without any of them."""
 
     def values(self, headers: Mapping[str, Any]) -> tuple[str, ...]:
         """Their values in a message, in order."""
-        return tuple(_text(headers.get(name)) for name in self._names)
+        return tuple(_text(headers.get(name)) for name in self.names)
 
     def carry(self, headers: dict[str, Any]) -> None:
         """Add those that the message has not: from the block around, or the task that publishes."""
-        if not self._names:
+        if not self.names:
             return
         around = carried()
         publisher: Any = current_task.request if current_task else {}
-        for name in self._names:
+        for name in self.names:
             if headers.get(name) is None:
                 value = around.get(name, publisher.get(name))
                 if value not in {None, ""}:

@@ -52,18 +52,21 @@ _STATES: dict[facts.Outcome, str] = {
     "rejected": "rejected",
 }
 """`state` of the runtime of what ended by itself; how long a lost task ran nobody knows."""
+_NOT_IN_HAND: tuple[None, None] = (None, None)
 
 
 class _Task:
-    """The cells of one task in one queue."""
+    """The cells of one task in one queue, each looked up once."""
 
-    __slots__ = ("cells", "names", "reserved", "runtimes", "wait")
+    __slots__ = ("cells", "names", "received", "reserved", "runtimes", "started", "wait")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
+        self.received: int | None = None
+        self.started: int | None = None
         self.cells: dict[tuple[str, str], int] = {}
-        """By counter and the value of its last attribute, "" where it has only the names."""
-        self.runtimes: dict[str, int] = {}
+        """By outcome and the value of its last attribute, "" where it has only the names."""
+        self.runtimes: dict[facts.Outcome, int] = {}
         self.wait: int | None = None
         self.reserved: int | None = None
         """The queue's cell, the same for all tasks that come through it."""
@@ -87,7 +90,10 @@ class Lifecycle:
         self._exceptions: set[str] = set()
         self._in_hand: dict[int, tuple[_Task, float | None]] = {}
         self._gauges: dict[Metric, int] = {}
-        self._reserved: set[int] = set()
+        self._active: int | None = None
+        self._reserved: int | None = None
+        """Two of the gauges, at hand for every task; None while no worker is alive."""
+        self._queues_reserved: set[int] = set()
         """The cells of queues' reserves that this process counts in."""
         self._apply: dict[type, Callable[[Any], None]] = {
             facts.Sent: self._sent,
@@ -118,56 +124,66 @@ class Lifecycle:
         names = (fact.task_name, fact.queue_name)
         self._count(self._metrics["sent"], *names, *self._admit_lifted(names, fact.lifted))
 
+    # Every task comes through the next three: they look nothing up that a task has at hand.
+
     def _received(self, fact: facts.Received) -> None:
-        task = self._task(fact.task_name, fact.queue_name, fact.lifted)
-        self._add(task, "received")
-        self._in_hand[fact.delivery] = (task, None)
+        delivery, task_name, queue_name, lifted = fact
+        task = self._tasks.get((task_name, queue_name, *lifted) if lifted else fact[1:3])
+        if task is None:
+            task = self._task(task_name, queue_name, lifted)
+        if task.received is None:
+            task.received = self._tallies.cell(self._metrics["received"], *task.names)
+        self._tallies.numbers[task.received] += 1
+        self._in_hand[delivery] = (task, None)
         self._reserve(task, 1)
 
     def _started(self, fact: facts.Started) -> None:
-        task, started = self._in_hand.get(fact.delivery, (None, None))
+        delivery, at_seconds, waited_seconds = fact
+        task, started = self._in_hand.get(delivery, _NOT_IN_HAND)
         if task is None or started is not None:
             return
-        self._in_hand[fact.delivery] = (task, fact.at_seconds)
-        self._add(task, "started")
+        self._in_hand[delivery] = (task, at_seconds)
+        if task.started is None:
+            task.started = self._tallies.cell(self._metrics["started"], *task.names)
+        self._tallies.numbers[task.started] += 1
         self._reserve(task, -1)
-        self._move(catalog.ACTIVE, 1)
-        if fact.waited_seconds is not None:
+        if self._active is not None:
+            self._tallies.numbers[self._active] += 1
+        if waited_seconds is not None:
             if task.wait is None:
                 task.wait = self._tallies.cell(self._metrics["queue_wait"], *task.names)
-            self._tallies.observe(catalog.QUEUE_WAIT, task.wait, fact.waited_seconds)
+            self._tallies.observe(catalog.QUEUE_WAIT, task.wait, waited_seconds)
 
     def _finished(self, fact: facts.Finished) -> None:
-        task, started = self._in_hand.pop(fact.delivery, (None, None))
+        delivery, outcome, detail, at_seconds, runtime_seconds = fact
+        task, started = self._in_hand.pop(delivery, _NOT_IN_HAND)
         if task is None:
             return
-        detail = self._admit_exception(fact.detail) if fact.outcome == "failed" else fact.detail
-        self._add(task, fact.outcome, detail)
+        self._add(task, outcome, self._admit_exception(detail) if outcome == "failed" else detail)
         if started is None:
             self._reserve(task, -1)
-        else:
-            self._move(catalog.ACTIVE, -1)
-        if started is not None and fact.outcome in _STATES:
-            self._observe_runtime(task, fact, started)
-
-    def _observe_runtime(self, task: _Task, fact: facts.Finished, started: float) -> None:
-        seconds = fact.runtime_seconds
-        if seconds is None:
-            if fact.outcome == "success":  # stored by a process that was lost before it could tell
+            return
+        if self._active is not None:
+            self._tallies.numbers[self._active] -= 1
+        if outcome not in _STATES:
+            return
+        if runtime_seconds is None:
+            if outcome == "success":  # stored by a process that was lost before it could tell
                 return
-            seconds = max(0.0, fact.at_seconds - started)
-        state = _STATES[fact.outcome]
-        cell = task.runtimes.get(state)
+            runtime_seconds = max(0.0, at_seconds - started)
+        cell = task.runtimes.get(outcome)
         if cell is None:
-            cell = self._tallies.cell(self._metrics["runtime"], *task.names, state)
-            task.runtimes[state] = cell
-        self._tallies.observe(catalog.RUNTIME, cell, seconds)
+            cell = self._tallies.cell(self._metrics["runtime"], *task.names, _STATES[outcome])
+            task.runtimes[outcome] = cell
+        self._tallies.observe(catalog.RUNTIME, cell, runtime_seconds)
 
     def _worker_started(self, fact: facts.WorkerStarted) -> None:
         self._resume()
         for metric in (catalog.UP, catalog.ACTIVE, catalog.RESERVED, catalog.PROCESSES):
             self._gauges[metric] = self._tallies.cell(metric, fact.hostname)
             self._set(metric, 0)
+        self._active = self._gauges[catalog.ACTIVE]
+        self._reserved = self._gauges[catalog.RESERVED]
         for metric in _REASONED:
             for reason in metric.values:
                 self._tallies.cell(metric, reason)
@@ -204,7 +220,9 @@ class Lifecycle:
         self._in_hand.clear()
         for metric in self._gauges:
             self._set(metric, 0)
-        self._gauges.clear()  # nothing that comes after the last word changes it
+        # Nothing that comes after the last word changes it.
+        self._gauges.clear()
+        self._active = self._reserved = None
 
     def _beat_sent(self, fact: facts.BeatSent) -> None:
         cell = self._tallies.cell(catalog.BEAT_LAST_SENT, fact.schedule)
@@ -310,20 +328,16 @@ class Lifecycle:
         self._tallies.numbers[self._tallies.cell(metric, *values)] += 1
 
     def _reserve(self, task: _Task, amount: int) -> None:
-        if catalog.RESERVED not in self._gauges:
+        if self._reserved is None:
             return
-        self._move(catalog.RESERVED, amount)
         if task.reserved is None:
             task.reserved = self._tallies.cell(catalog.QUEUE_RESERVED, task.names[1])
-            if task.reserved not in self._reserved:  # an earlier process's, perhaps
-                self._reserved.add(task.reserved)
+            if task.reserved not in self._queues_reserved:  # an earlier process's, perhaps
+                self._queues_reserved.add(task.reserved)
                 self._tallies.numbers[task.reserved] = 0
-        self._tallies.numbers[task.reserved] += amount
-
-    def _move(self, gauge: Metric, amount: int) -> None:
-        cell = self._gauges.get(gauge)
-        if cell is not None:
-            self._tallies.numbers[cell] += amount
+        numbers = self._tallies.numbers
+        numbers[self._reserved] += amount
+        numbers[task.reserved] += amount
 
     def _set(self, gauge: Metric, value: int) -> None:
         cell = self._gauges.get(gauge)

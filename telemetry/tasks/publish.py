@@ -87,9 +87,9 @@ def listen(signal: Signal, receiver: Callable[..., None]) -> None:
 def enqueued_at_seconds(headers: Mapping[str, Any]) -> float | None:
     """The stamp of a received task; None if there is none, or what is there is no time."""
     value = headers.get(HEADER)
-    if not isinstance(value, (int, float)) or not 0 < value < _EPOCH_SECONDS_MAX:
-        return None
-    return float(value)
+    if isinstance(value, (float, int)) and 0 < value < _EPOCH_SECONDS_MAX:
+        return value
+    return None
 
 
 def bindings(app: App) -> list[Binding]:

@@ -32,9 +32,10 @@ class Safely:
         try:
             body(*args)
         except Exception as error:  # noqa: BLE001 - that is what it is for
-            self._failed(hook, error)
+            self.failed(hook, error)
 
-    def _failed(self, hook: str, error: Exception) -> None:
+    def failed(self, hook: str, error: Exception) -> None:
+        """Count and log an error that a hook has caught by itself, since every task runs it."""
         if hook not in self._logged:
             self._logged.add(hook)
             at = traceback.extract_tb(error.__traceback__)[-1]
