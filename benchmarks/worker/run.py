@@ -1,0 +1,228 @@
+"""Workers under different observers, in turn, so that whatever else the machine does meets them all.
+
+Comes in: how long it may take. Goes out: rows of medians, with what lies between the quartiles.
+What is "added" is the median of the differences to the unobserved worker of the same round.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.worker import sink
+from tests.support import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MEMORY = "memory://"
+PUSHES_MS = "5000"
+POOLS = ("solo", "prefork", "threads", "gevent", "eventlet")
+OTHERS = (
+    "nothing",
+    "portless",
+    "portless, durable",
+    "SDK instruments",
+    "instrumentation-celery, metrics",
+    "instrumentation-celery, metrics and traces",
+    "prometheus_client, multiprocess",
+)
+ON_REDIS = ("nothing", "portless", "events")
+RUN_SECONDS_MAX = 300
+
+
+class Spread(NamedTuple):
+    """The middle of some measurements, and how far they lie apart."""
+
+    median: float
+    low: float
+    """First quartile."""
+    high: float
+    """Third quartile."""
+
+
+class Row(NamedTuple):
+    """What one way of observing costs in one pool. Microseconds per task but where it says so."""
+
+    pool: str
+    broker: str
+    mode: str
+    parent: Spread
+    """CPU of the main process."""
+    parent_added: Spread
+    child: Spread
+    """CPU of the pool process, 0 where there is none."""
+    child_added: Spread
+    throughput: Spread
+    """Relative to the unobserved worker of the same round."""
+    p99: Spread
+    """Between the beginnings of two tasks, one of a hundred."""
+    memory: float
+    """MiB of its own of the process that runs the tasks."""
+    push_bytes: float | None
+    """Of a push of metrics; None where nothing is pushed."""
+
+
+class Part(NamedTuple):
+    """What our part alone costs, in microseconds of CPU per task (`benchmarks.worker.hooks`)."""
+
+    what: str
+    least: float
+    median: Spread
+
+
+class Starts(NamedTuple):
+    """Milliseconds from the fork of a pool process until it is set up."""
+
+    mode: str
+    took: Spread
+
+
+def parts(*, short: bool) -> list[Part]:
+    """What the hooks take, and what Celery takes to call one, with cells in memory and in a file."""
+    found = []
+    with TemporaryDirectory() as directory:
+        for where, state in (("in memory", {}), ("in a file", {"PORTLESS_STATE_DIR": directory})):
+            rounds = "100" if short else "600"
+            output = _python("benchmarks.worker.hooks", [rounds], state)
+            costs: dict[str, list[float]] = json.loads(output)
+            for what, less, more in (
+                ("Celery's call of a signal handler", "bare", "signal"),
+                (f"our hooks, cells {where}", "signal", "hooks"),
+            ):
+                added = [after - before for before, after in zip(costs[less], costs[more])]
+                least = min(costs[more]) - min(costs[less])
+                found.append(Part(what, least, spread(added)))
+    del found[2]  # the signal once more
+    return found
+
+
+def workers(*, short: bool) -> Iterator[Row]:
+    """Run every way of observing in every pool; `short` two pools, once, and few tasks."""
+    rounds, tasks = (1, 2_000) if short else (7, 20_000)
+    with sink.running() as collector:
+        for pool in ("solo", "prefork") if short else POOLS:
+            modes = OTHERS[:4] if short else OTHERS
+            yield from _compare(pool, MEMORY, modes, collector, (rounds, tasks))
+        if not redis.is_installed():
+            print("redis-server is not installed: no events", file=sys.stderr)
+            return
+        with TemporaryDirectory() as directory, redis.running(Path(directory)) as server:
+            for pool in ("prefork",) if short else ("solo", "prefork"):
+                with _receiving(server.address, Path(directory)):
+                    yield from _compare(
+                        pool, server.address, ON_REDIS, collector, (rounds, tasks // 2)
+                    )
+
+
+def starts(*, short: bool) -> list[Starts]:
+    """Replace pool processes after each task, and see how long each takes until it is set up."""
+    rounds, tasks = (1, 8) if short else (5, 40)
+    modes = OTHERS[:2] if short else OTHERS
+    took: dict[str, list[float]] = {mode: [] for mode in modes}
+    with sink.running() as collector:
+        for _ in range(rounds):
+            for mode, found in took.items():
+                found += _run("prefork", mode, tasks, MEMORY, collector, "--recycle")["starts"]
+    return [Starts(mode, spread(found)) for mode, found in took.items()]
+
+
+def spread(found: Sequence[float]) -> Spread:
+    """The median and both quartiles; of a single measurement three times that."""
+    if len(found) == 1:
+        return Spread(found[0], found[0], found[0])
+    low, median, high = statistics.quantiles(found, n=4, method="inclusive")
+    return Spread(median, low, high)
+
+
+def _compare(
+    pool: str,
+    broker: str,
+    modes: Sequence[str],
+    collector: sink.Sink,
+    length: tuple[int, int],
+) -> Iterator[Row]:
+    rounds, tasks = length
+    found: dict[str, list[dict[str, float]]] = {mode: [] for mode in modes}
+    pushed: dict[str, list[int]] = {mode: [] for mode in modes}
+    for at in range(rounds):
+        # each round begins elsewhere, so that none always comes after the same one
+        for mode in (*modes[at % len(modes) :], *modes[: at % len(modes)]):
+            collector.sizes.clear()
+            found[mode].append(_run(pool, mode, tasks, broker, collector))
+            pushed[mode] += collector.sizes
+    for mode in modes:
+        runs = {what: [run[what] for run in found[mode]] for what in found[mode][0]}
+        bare = {what: [run[what] for run in found["nothing"]] for what in runs}
+        yield Row(
+            pool,
+            "memory" if broker == MEMORY else "Redis",
+            mode,
+            spread(runs["parent"]),
+            spread([ours - none for ours, none in zip(runs["parent"], bare["parent"])]),
+            spread(runs["child"]),
+            spread([ours - none for ours, none in zip(runs["child"], bare["child"])]),
+            spread([ours / none for ours, none in zip(runs["throughput"], bare["throughput"])]),
+            spread(runs["p99"]),
+            statistics.median(runs["memory"]),
+            statistics.median(pushed[mode]) if pushed[mode] else None,
+        )
+
+
+def _run(  # noqa: PLR0913 - a run has that many sides
+    pool: str, mode: str, tasks: int, broker: str, collector: sink.Sink, *options: str
+) -> dict[str, float]:
+    with TemporaryDirectory() as directory:
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_METRIC_EXPORT_INTERVAL": PUSHES_MS,
+        }
+        if mode.startswith("prometheus"):
+            environment["PROMETHEUS_MULTIPROC_DIR"] = directory
+        if mode.endswith("durable"):
+            environment["PORTLESS_STATE_DIR"] = directory
+        arguments = [pool, mode, str(tasks), broker, directory, *options]
+        told: dict[str, float] = json.loads(
+            _python("benchmarks.worker.app", arguments, environment).splitlines()[-1]
+        )
+        return told
+
+
+def _python(module: str, arguments: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS_MAX,
+        check=False,
+    )
+    if done.returncode or not done.stdout:
+        raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+@contextmanager
+def _receiving(broker: str, directory: Path) -> Iterator[None]:
+    """Somebody takes the events, as long as there are any: unread, they would pile up."""
+    ready = directory / "ready"
+    ready.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "benchmarks.worker.events", broker, str(ready)]
+    receiver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not ready.exists():
+            if receiver.poll() is not None:
+                raise RuntimeError("the receiver of events did not start")
+            time.sleep(0.05)
+        yield
+    finally:
+        receiver.terminate()
+        receiver.wait()
