@@ -24,8 +24,8 @@ from benchmarks import (
     journal_cpu,
     probe,
     queues,
-    worker_cpu,
 )
+from benchmarks.worker import tables as worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,9 @@ SUITES: dict[str, Callable[[bool], Table]] = {
     "memory": collector_memory.table,
     "scale": collector_scale.table,
     "churn": churn.table,
-    "worker": worker_cpu.table,
+    "hooks": worker.hooks,
+    "worker": worker.workers,
+    "starts": worker.starts,
     "probe": probe.table,
     "queues": queues.table,
     "broker": broker.table,

@@ -8,8 +8,6 @@ a line of JSON (`benchmarks.worker.run.Run`). With `--recycle` each pool process
 only their starts are told.
 """
 
-# ruff: noqa: E402 - what replaces threads by greenlets comes before all else
-
 from __future__ import annotations
 
 import sys
@@ -57,21 +55,34 @@ def gaps_file(directory: str) -> Path:
 
 def watch(worker: object, tasks: int, told: dict[str, float]) -> None:
     """Note what the worker takes from its first tenth to its end, then stop it."""
-    while state.all_total_count[0] < tasks // 10:
-        time.sleep(0.005)
-    children = _children(worker)
-    counted = state.all_total_count[0]
-    began = (time.process_time(), _spent(children), time.perf_counter())
-    while state.all_total_count[0] < tasks or state.active_requests:
-        time.sleep(0.005)
-    done = tasks - counted
-    ended = (time.process_time(), _spent(children), time.perf_counter())
-    parent, child, took = (after - before for before, after in zip(began, ended))
-    told["parent"] = parent / done * 1e6
-    told["child"] = child / done * 1e6
-    told["throughput"] = done / took
-    told["memory"] = _private(children[0] if children else os.getpid()) / 2**20
+    try:
+        _wait_for(tasks // 10)
+        children = _children(worker)
+        counted = state.all_total_count[0]
+        began = (time.process_time(), _spent(children), time.perf_counter())
+        _wait_for(tasks)
+        while state.active_requests:
+            time.sleep(0.001)
+        done = tasks - counted
+        ended = (time.process_time(), _spent(children), time.perf_counter())
+        parent, child, took = (after - before for before, after in zip(began, ended))
+        told["parent"] = parent / done * 1e6
+        told["child"] = child / done * 1e6
+        told["throughput"] = done / took
+        told["memory"] = _private(children[0] if children else os.getpid()) / 2**20
+    finally:
+        state.should_stop = 0
+
+
+def recycle(tasks: int) -> None:
+    """Wait until the last task has begun, each in a process of its own, then stop the worker."""
+    _wait_for(tasks)
     state.should_stop = 0
+
+
+def _wait_for(tasks: int) -> None:
+    while state.all_total_count[0] < tasks:
+        time.sleep(0.005)
 
 
 def _children(worker: object) -> list[int]:
@@ -110,7 +121,7 @@ def note_starts(directory: str) -> None:
 
 def main(pool: str, mode: str, tasks: int, broker: str, directory: str) -> None:
     """Run one worker and print what it took."""
-    recycle = "--recycle" in sys.argv
+    recycled = "--recycle" in sys.argv
     app.conf.broker_url = broker
     MODES[mode](app)
     for number in range(tasks):
@@ -123,21 +134,19 @@ def main(pool: str, mode: str, tasks: int, broker: str, directory: str) -> None:
         quiet=True,
         without_gossip=True,
         without_mingle=True,
-        max_tasks_per_child=1 if recycle else None,
+        max_tasks_per_child=1 if recycled else None,
         task_events=mode == "events",
     )
-    if recycle:
+    watcher, arguments = watch, (worker, tasks, told)
+    if recycled:
         note_starts(directory)
-    signals.worker_ready.connect(
-        lambda **_: threading.Thread(
-            target=watch, args=(worker, tasks, told), daemon=True
-        ).start(),
-        weak=False,
-    )
+        watcher, arguments = recycle, (tasks,)
+    thread = threading.Thread(target=watcher, args=arguments, daemon=True)
+    signals.worker_ready.connect(lambda **_: thread.start(), weak=False)
     try:
         worker.start()
     finally:
-        if recycle:
+        if recycled:
             starts = (Path(directory) / "starts").read_text().split()
             told = {"starts": [float(start) for start in starts]}
         else:

@@ -34,7 +34,11 @@ def main(broker: str, ready: str) -> None:
         if counter is None:
             return
         task = state.tasks.get(event["uuid"])
-        labels = (task.name or "unknown", event["hostname"], getattr(task, "queue", None) or "celery")
+        labels = (
+            task.name or "unknown",
+            event["hostname"],
+            getattr(task, "queue", None) or "celery",
+        )
         counter.labels(*labels).inc()
         if event["type"] == "task-succeeded":
             runtime.labels(*labels).observe(event["runtime"])

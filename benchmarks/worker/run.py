@@ -1,4 +1,4 @@
-"""Workers under different observers, in turn, so that whatever else the machine does meets them all.
+"""Workers under different observers, in turn: whatever else the machine does meets them all.
 
 Comes in: how long it may take. Goes out: rows of medians, with what lies between the quartiles.
 What is "added" is the median of the differences to the unobserved worker of the same round.
@@ -87,7 +87,7 @@ class Starts(NamedTuple):
 
 
 def parts(*, short: bool) -> list[Part]:
-    """What the hooks take, and what Celery takes to call one, with cells in memory and in a file."""
+    """What the hooks take, with cells in memory and in a file, and what it takes to call one."""
     found = []
     with TemporaryDirectory() as directory:
         for where, state in (("in memory", {}), ("in a file", {"PORTLESS_STATE_DIR": directory})):
@@ -106,21 +106,22 @@ def parts(*, short: bool) -> list[Part]:
 
 
 def workers(*, short: bool) -> Iterator[Row]:
-    """Run every way of observing in every pool; `short` two pools, once, and few tasks."""
+    """Run every way of observing in every pool; `short` two of each, once, and few tasks."""
     rounds, tasks = (1, 2_000) if short else (7, 20_000)
     with sink.running() as collector:
-        for pool in ("solo", "prefork") if short else POOLS:
-            modes = OTHERS[:4] if short else OTHERS
+        for pool in POOLS[:2] if short else POOLS:
+            modes = OTHERS[:2] if short else OTHERS
             yield from _compare(pool, MEMORY, modes, collector, (rounds, tasks))
+        if short:
+            return
         if not redis.is_installed():
             print("redis-server is not installed: no events", file=sys.stderr)
             return
         with TemporaryDirectory() as directory, redis.running(Path(directory)) as server:
-            for pool in ("prefork",) if short else ("solo", "prefork"):
+            for pool in POOLS[:2]:
                 with _receiving(server.address, Path(directory)):
-                    yield from _compare(
-                        pool, server.address, ON_REDIS, collector, (rounds, tasks // 2)
-                    )
+                    length = (rounds, tasks // 4)
+                    yield from _compare(pool, server.address, ON_REDIS, collector, length)
 
 
 def starts(*, short: bool) -> list[Starts]:
@@ -130,8 +131,8 @@ def starts(*, short: bool) -> list[Starts]:
     took: dict[str, list[float]] = {mode: [] for mode in modes}
     with sink.running() as collector:
         for _ in range(rounds):
-            for mode, found in took.items():
-                found += _run("prefork", mode, tasks, MEMORY, collector, "--recycle")["starts"]
+            for mode in modes:
+                took[mode] += _run("prefork", mode, tasks, MEMORY, collector, "--recycle")["starts"]
     return [Starts(mode, spread(found)) for mode, found in took.items()]
 
 
@@ -177,7 +178,7 @@ def _compare(
         )
 
 
-def _run(  # noqa: PLR0913 - a run has that many sides
+def _run(
     pool: str, mode: str, tasks: int, broker: str, collector: sink.Sink, *options: str
 ) -> dict[str, float]:
     with TemporaryDirectory() as directory:

@@ -1,4 +1,4 @@
-"""What workers push to: takes everything, and knows how many bytes of metrics came in how many pushes.
+"""What workers push to: takes everything, and knows how many bytes each push of metrics had.
 
 It runs in the benchmark's own process, which is not measured.
 """
@@ -34,7 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Sink
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:  # noqa: N802 - the library's name
+    def do_POST(self) -> None:
         size = int(self.headers["Content-Length"])
         self.rfile.read(size)
         if self.path == "/v1/metrics":

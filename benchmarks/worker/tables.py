@@ -1,42 +1,63 @@
-"""What was measured of workers, as tables in Markdown."""
+"""What was measured of workers, as tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.table import Table
 from benchmarks.worker import run
 
 if TYPE_CHECKING:
-    from benchmarks.worker.run import Spread
+    from benchmarks.worker.run import Row, Spread
 
 
-def show(*, short: bool) -> None:
-    """Measure, and print each table as soon as it is there."""
-    print("\n### What our part takes of a worker's main process, us of CPU per task\n")
-    print("| what | least | median (quartiles) |\n|---|---:|---:|", flush=True)
-    for part in run.parts(short=short):
-        print(f"| {part.what} | {part.least:.1f} | {_told(part.median, '.1f')} |", flush=True)
-    print("\n### A worker that runs empty tasks: medians, and quartiles of what was added\n")
-    print(
-        "| pool | broker | observed by | parent us | added | child us | added "
-        "| throughput to nothing | p99 us | MiB | bytes a push |\n"
-        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
-        flush=True,
+def hooks(short: bool) -> Table:
+    """What our part alone takes; see `run.parts`."""
+    return Table(
+        "What our part takes of a worker's main process, us of CPU per task",
+        ("what", "least", "median (quartiles)"),
+        (
+            (part.what, f"{part.least:.1f}", _told(part.median, ".1f"))
+            for part in run.parts(short=short)
+        ),
     )
-    for row in run.workers(short=short):
-        pushed = "-" if row.push_bytes is None else f"{row.push_bytes:,.0f}"
-        child = f"{row.child.median:.0f} | {_told(row.child_added, '+.1f')}"
-        print(
-            f"| {row.pool} | {row.broker} | {row.mode} | {row.parent.median:.0f} "
-            f"| {_told(row.parent_added, '+.1f')} | {child if row.pool == 'prefork' else '- | -'} "
-            f"| {_told(row.throughput, '.2f')} | {_told(row.p99, ',.0f')} | {row.memory:.1f} "
-            f"| {pushed} |",
-            flush=True,
-        )
-    print("\n### A pool process, from its fork until it is set up\n")
-    print("| observed by | ms |\n|---|---:|", flush=True)
-    for start in run.starts(short=short):
-        print(f"| {start.mode} | {_told(start.took, '.1f')} |", flush=True)
+
+
+def workers(short: bool) -> Table:
+    """What whole workers take; see `run.workers`."""
+    return Table(
+        "A worker that runs empty tasks, per task: medians (quartiles)",
+        (
+            *("pool, broker, observed by", "parent us", "added", "child us", "added"),
+            *("throughput to nothing", "p99 us", "MiB", "bytes a push"),
+        ),
+        (_row(row) for row in run.workers(short=short)),
+    )
+
+
+def starts(short: bool) -> Table:
+    """How long pool processes take to start; see `run.starts`."""
+    return Table(
+        "A pool process, from its fork until it is set up",
+        ("observed by", "ms"),
+        ((start.mode, _told(start.took, ".1f")) for start in run.starts(short=short)),
+    )
+
+
+def _row(row: Row) -> tuple[str, ...]:
+    child = ("-", "-")
+    if row.pool == "prefork":
+        child = (f"{row.child.median:.0f}", _told(row.child_added, "+.1f"))
+    return (
+        f"{row.pool}, {row.broker}, {row.mode}",
+        f"{row.parent.median:.0f}",
+        _told(row.parent_added, "+.1f"),
+        *child,
+        _told(row.throughput, ".2f"),
+        _told(row.p99, ",.0f"),
+        f"{row.memory:.1f}",
+        "-" if row.push_bytes is None else f"{row.push_bytes:,.0f}",
+    )
 
 
 def _told(spread: Spread, form: str) -> str:
