@@ -79,6 +79,14 @@ def test_every_runbook_has_an_alert() -> None:
     assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(ALERTS)
 
 
+def test_the_reference_has_every_rule() -> None:
+    """docs/alerts.md lists alerts with their page and severity, and what is recorded."""
+    text = (ROOT / "docs" / "alerts.md").read_text()
+    for name, rule in ALERTS.items():
+        assert f"| [{name}](runbooks/{name}.md) | {rule['labels']['severity']} |" in text
+    assert not [name for name in RECORDS if f"| `{name}" not in text]
+
+
 @pytest.mark.parametrize(
     "rule", OURS + COPIES, ids=lambda rule: rule.get("alert") or rule["record"]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deploy.grafana import panels
+from deploy.grafana.boards import shared
 from deploy.grafana.panels import (
     COUNT,
     MESSAGES,
@@ -10,7 +11,6 @@ from deploy.grafana.panels import (
     POINTS,
     QUEUES,
     RATE,
-    SECONDS,
     SHARE,
     SYSTEM,
     TASKS,
@@ -20,7 +20,6 @@ from deploy.grafana.panels import (
     panel,
     rate,
 )
-from telemetry.catalog import OUTCOMES
 
 NOW = panels.Row(
     "Now",
@@ -28,26 +27,10 @@ NOW = panels.Row(
         number(
             "Started", RATE, "Tasks that began to run.", rate("celery_task_started_total", TASKS)
         ),
-        number(
-            "Success share",
-            SHARE,
-            "Of the tasks that succeeded, failed or were lost. Retries count when they end.",
-            panels.success_share(TASKS),
-        ),
+        shared.SUCCESS_SHARE,
         number("Workers", NUMBER, "Workers that report.", of("celery_worker_up", SYSTEM)),
-        number(
-            "Vanished",
-            NUMBER,
-            "Workers that are gone and did not say that they would stop, of the last 20 minutes.",
-            f'count(celery_worker_up{{{SYSTEM},reason="vanished"}}) or vector(0)',
-            bad=True,
-        ),
-        number(
-            "Load",
-            SHARE,
-            "Work that waits or runs, of the slots there are for it; above 100 % queues grow.",
-            of("celery:load:ratio", SYSTEM, how="max"),
-        ),
+        shared.VANISHED,
+        shared.LOAD,
         number(
             "Alerts",
             NUMBER,
@@ -61,12 +44,7 @@ NOW = panels.Row(
 WORK = panels.Row(
     "Is work done?",
     (
-        panel(
-            "Tasks by outcome",
-            RATE,
-            "Every message that a worker receives ends in exactly one of these.",
-            *((outcome, rate(f"celery_task_{outcome}_total", TASKS)) for outcome in OUTCOMES),
-        ),
+        shared.OUTCOMES,
         panel(
             "Started by task",
             RATE,
@@ -91,12 +69,7 @@ DRAINING = panels.Row(
             "Messages in the broker that no worker has yet.",
             ("{{queue_name}}", of("celery_queue_length", QUEUES, "queue_name")),
         ),
-        panel(
-            "Age of the next message",
-            SECONDS,
-            "How long the message that will be taken next has waited, since its ETA if it has one.",
-            ("{{queue_name}}", of("celery_queue_oldest_age_seconds", QUEUES, "queue_name", "max")),
-        ),
+        shared.AGE,
         panel(
             "Sent and received",
             RATE,
@@ -144,25 +117,14 @@ LYING = panels.Row(
             ("accepted", rate("otelcol_receiver_accepted_metric_points", 'cluster=~"$cluster"')),
             ("refused", rate("otelcol_receiver_refused_metric_points", 'cluster=~"$cluster"')),
         ),
-        panel(
-            "Messages unaccounted for",
-            MESSAGES,
-            "Received, and neither ended nor in hand. It is 0, or the counting is wrong; a worker "
-            "that was killed without a state directory leaves what it held.",
-            ("{{job}}", of("celery:task_balance:difference", SYSTEM, "job")),
-        ),
+        shared.BALANCE,
         panel(
             "Exports that failed",
             NUMBER,
             "The collector did not take them; numbers are cumulative and catch up.",
             ("{{instance}}", grown("celery_telemetry_export_failures_total", SYSTEM, "instance")),
         ),
-        panel(
-            "Blind at the broker",
-            NUMBER,
-            "1 while something of the broker cannot be read; what is not read is not shown above.",
-            ("{{reason}}", of("celery_broker_blind", SYSTEM, "reason", "max")),
-        ),
+        shared.BLIND,
     ),
 )
 

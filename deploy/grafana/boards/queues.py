@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from deploy.grafana import panels
+from deploy.grafana.boards import shared
 from deploy.grafana.panels import (
     MESSAGES,
     NUMBER,
     QUEUES,
     RATE,
     SECONDS,
-    SHARE,
     SYSTEM,
     grown,
     number,
@@ -32,12 +32,7 @@ NOW = panels.Row(
             "How long the oldest of the messages that will be taken next has waited.",
             of(AGE, QUEUES, how="max"),
         ),
-        number(
-            "Load",
-            SHARE,
-            "Work that waits or runs, of the slots there are for it; above 100 % queues grow.",
-            of("celery:load:ratio", SYSTEM, how="max"),
-        ),
+        shared.LOAD,
         number(
             "Blind",
             NUMBER,
@@ -59,12 +54,7 @@ DEPTH = panels.Row(
             ("{{queue_name}} waiting", of("celery_queue_length", QUEUES, "queue_name")),
             ("{{queue_name}} reserved", of("celery_queue_reserved", QUEUES, "queue_name")),
         ),
-        panel(
-            "Age of the next message",
-            SECONDS,
-            "How long the message that will be taken next has waited, since its ETA if it has one.",
-            ("{{queue_name}}", of(AGE, QUEUES, "queue_name", "max")),
-        ),
+        shared.AGE,
         panel(
             "Queue wait by queue, p95",
             SECONDS,
@@ -116,12 +106,7 @@ TABLES = panels.Row(
             "On disk, with indexes.",
             ("{{instance}}", of("celery_broker_table_size_bytes", SYSTEM, "instance", "max")),
         ),
-        panel(
-            "Blind by reason",
-            NUMBER,
-            "1 while something of the broker cannot be read; what is not read is not shown above.",
-            ("{{reason}}", of("celery_broker_blind", SYSTEM, "reason", "max")),
-        ),
+        shared.BLIND,
         panel(
             "Canaries lost",
             MESSAGES,

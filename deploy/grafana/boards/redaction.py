@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from deploy.grafana import panels
+from deploy.grafana.boards import shared
 from deploy.grafana.panels import (
     COLLECTORS,
-    MESSAGES,
     NUMBER,
     POINTS,
-    SYSTEM,
     grown,
     number,
     of,
@@ -68,12 +67,7 @@ KEYS = panels.Row(
 BALANCE = panels.Row(
     "Do the sums stay right?",
     (
-        panel(
-            "Messages unaccounted for",
-            MESSAGES,
-            "Received, and neither ended nor in hand: 0, or something was lost on the way.",
-            ("{{job}}", of("celery:task_balance:difference", SYSTEM, "job")),
-        ),
+        shared.BALANCE,
         panel(
             "Points in, refused and dropped",
             POINTS,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from deploy.grafana import panels
-from deploy.grafana.panels import COUNT, RATE, SECONDS, SHARE, TASKS, grown, number, panel, rate
-from telemetry.catalog import OUTCOMES
+from deploy.grafana.boards import shared
+from deploy.grafana.panels import COUNT, RATE, SECONDS, TASKS, grown, number, panel, rate
 
 RUNTIME = "celery_task_runtime_seconds"
 WAIT = "celery_task_queue_wait_seconds"
@@ -20,12 +20,7 @@ NOW = panels.Row(
             "Messages that workers got.",
             rate("celery_task_received_total", TASKS),
         ),
-        number(
-            "Success share",
-            SHARE,
-            "Of the tasks that succeeded, failed or were lost. Retries count when they end.",
-            panels.success_share(TASKS),
-        ),
+        shared.SUCCESS_SHARE,
         number(
             "Runtime, p95",
             SECONDS,
@@ -91,12 +86,7 @@ WAITING = panels.Row(
 BECAME = panels.Row(
     "What became of them",
     (
-        panel(
-            "Outcomes",
-            RATE,
-            "Every message that a worker receives ends in exactly one of these.",
-            *((outcome, rate(f"celery_task_{outcome}_total", TASKS)) for outcome in OUTCOMES),
-        ),
+        shared.OUTCOMES,
         panel(
             "Exceptions",
             RATE,
