@@ -1,0 +1,232 @@
+"""What README.md and the pages beside it say can be done: blocks run, names and links exist.
+
+A fence whose first line ends with `runs` (as in "python runs") is executed: the python ones of a
+page together, as one module; each `$` line of a console in the root of the repository, where lines
+below it have to be in what it prints, and `…` stands for anything. Of all other blocks, and of
+commands within a sentence, the names are looked up: commands, their options, targets of make.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from collector import plan
+from collector.cli import main as portless_collector
+from telemetry.cli import main as portless
+from telemetry.health.probe import HELP
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("**/*.md")),
+    *sorted((ROOT / "deploy").glob("**/*.md")),
+]
+COMMANDS: dict[str, click.Command] = {
+    "portless": portless,
+    "portless-collector": portless_collector,
+}
+CONFIG = (ROOT / "otel-collector.yaml").read_text()
+SECTIONS = {"receivers", "processors", "exporters", "extensions", "service"}
+FENCE = re.compile(r"^( *)```(\w*)( runs)?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(
+    r"(?<![\w/.=-])(portless(?:-collector)?|make)((?: +(?:'[^']*'|[^\s|;&`#'()]+))*)"
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """What stands between two fences of a page."""
+
+    page: Path
+    line: int
+    language: str
+    runs: bool
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page."""
+    text = page.read_text()
+    return [
+        Block(page, text.count("\n", 0, found.start()) + 1, found[2], bool(found[3]), found[4])
+        for found in FENCE.finditer(text)
+    ]
+
+
+def named(page: Path) -> str:
+    """A page's path as a test's name."""
+    return str(page.relative_to(ROOT))
+
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+
+
+def of(language: str, *, runs: bool = False) -> list[Block]:
+    """The blocks in a language; with `runs` only those that are executed."""
+    return [each for each in BLOCKS if each.language == language and (each.runs or not runs)]
+
+
+@pytest.mark.parametrize("page", sorted({each.page for each in of("python", runs=True)}), ids=named)
+def test_python_that_is_marked_runs(page: Path, tmp_path: Path) -> None:
+    """The python of a page, put together, is a module that can be imported."""
+    source = "\n".join(
+        each.text for each in blocks(page) if each.language == "python" and each.runs
+    )
+    (tmp_path / "shop.py").write_text(source)
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "import shop"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("block", of("python"), ids=str)
+def test_python_is_python(block: Block) -> None:
+    """What is not run can at least be read by Python."""
+    compile(block.text, str(block), "exec")
+
+
+def steps(block: Block) -> list[tuple[str, list[str]]]:
+    """A console's commands, each with the lines that it is said to print."""
+    found: list[tuple[str, list[str]]] = []
+    for line in block.text.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        elif line:
+            found[-1][1].append(line)
+    return found
+
+
+@pytest.mark.parametrize("block", of("console", runs=True), ids=str)
+def test_a_console_that_is_marked_runs(block: Block) -> None:
+    """Each command ends well and prints what stands below it."""
+    scripts = str(Path(sys.executable).parent)
+    for command, lines in steps(block):
+        ended = subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=ROOT,
+            env=os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout
+        for line in lines:
+            wanted = ".*".join(re.escape(part) for part in line.split("…"))
+            assert re.search(f"^{wanted}$", ended.stdout, re.MULTILINE), (command, ended.stdout)
+
+
+def merged(base: Any, over: Any) -> Any:
+    """A configuration with parts of another in their places."""
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    return base | {key: merged(base.get(key), value) for key, value in over.items()}
+
+
+@pytest.mark.parametrize("block", of("yaml"), ids=str)
+def test_yaml_is_taken(block: Block) -> None:
+    """YAML can be read; what configures a collector is taken, alone or put into ours."""
+    (said,) = yaml.safe_load_all(block.text) if "\n---" not in block.text else (None,)
+    if not isinstance(said, dict) or not set(said) <= SECTIONS:
+        return
+    whole = "pipelines" in (said.get("service") or {}) and "receivers" in said
+    text = block.text if whole else yaml.safe_dump(merged(yaml.safe_load(CONFIG), said))
+    plan.load(str(block), text, {})
+
+
+def words(rest: str) -> list[str]:
+    """What follows a command on its line, split as a shell does."""
+    try:
+        return shlex.split(rest)
+    except ValueError:
+        return rest.split()
+
+
+def unknown(name: str, rest: list[str]) -> list[str]:
+    """What of a command line is no command of ours, and no option that its help has."""
+    command, told = COMMANDS[name], " --help -h --version "
+    asked = []
+    for word in rest:
+        if word == "--":
+            break
+        if word.startswith("-"):
+            asked.append(word.split("=")[0])
+        elif isinstance(command, click.Group) and re.fullmatch("[a-z]+", word):
+            if word not in command.commands:
+                return [word]
+            command = command.commands[word]
+            told += HELP if word == "health" else command.get_help(click.Context(command))
+    return [word for word in asked if not re.search(rf"(?<![\w-]){word}(?![\w-])", told)]
+
+
+def targets() -> set[str]:
+    """The targets of the Makefile."""
+    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_commands_and_options_exist(page: Path) -> None:
+    """Each command that a page names is one of ours with the options it names."""
+    text = page.read_text()
+    code = [each.text for each in blocks(page)]
+    code += re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
+    code += re.findall(r"^    (\S.*)$", FENCE.sub("", text), re.MULTILINE)
+    wrong = []
+    for name, rest in (found.groups() for each in code for found in COMMAND.finditer(each)):
+        if name == "make":
+            goals = [word for word in words(rest) if "=" not in word]
+            wrong += [
+                f"make {goal}" for goal in goals[:1] if goal.isalpha() and goal not in targets()
+            ]
+        else:
+            wrong += [f"{name}{rest}: {each}" for each in unknown(name, words(rest))]
+    assert not wrong
+
+
+def anchors(page: Path) -> set[str]:
+    """The fragments that a page's headings have on GitHub."""
+    heads = re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def links(page: Path) -> list[str]:
+    """Where a page leads to inside of the repository."""
+    found = re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text()))
+    return [link for link in found if not re.match(r"[a-z]+:", link)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link has a file, and its fragment a heading."""
+    for link in links(page):
+        path, _, fragment = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not fragment or fragment in anchors(target), link
+
+
+def test_every_page_is_found() -> None:
+    """Each page is linked from README.md or docs/README.md, or lies in a directory that is."""
+    known = {ROOT / "README.md"}
+    for page in (ROOT / "README.md", ROOT / "docs/README.md"):
+        known |= {(page.parent / link.partition("#")[0]).resolve() for link in links(page)}
+    assert not [named(page) for page in PAGES if not {page, page.parent} & known]
