@@ -113,7 +113,7 @@ class Deltas(Counts):
         """Add increments; return how many were refused as too late."""
         fresh, late = self.intervals.choose(rows.tolist(), starts.tolist(), times.tolist())
         rows_fresh, added = rows[fresh], values[fresh]
-        if values.dtype.kind == "f" or np.any(np.abs(added) > 2**53):
+        if values.dtype.kind == "f" or np.any((added > 2**53) | (added < -(2**53))):
             np.add.at(self.floats, rows_fresh, added)
         else:
             np.add.at(self.ints, rows_fresh, added)
