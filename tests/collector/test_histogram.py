@@ -7,10 +7,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.histogram import add, bound, coarser, exponential
+from collector.histogram import _index, add, bound, coarser, exponential, negated
 from collector.reading import Exponential, Grid
 
 if TYPE_CHECKING:
@@ -104,3 +105,20 @@ def test_bounds_reach_over_all_doubles() -> None:
     assert bound(1024, 0) == math.inf
     assert bound(1 << 20, 10) == math.inf
     assert bound(3, 1) == 2.0**1.5
+
+
+@pytest.mark.parametrize("scale", [-4, -1, 0, 1, 7, 20])
+def test_a_bucket_ends_with_its_upper_bound(scale: int) -> None:
+    """Where logarithms are rounded, too: the bounds themselves decide."""
+    last = int(math.ldexp(1000, scale))
+    for index in {*range(-last, last, max(1, last // 150)), -1, 0, 1}:
+        upper = bound(index + 1, scale)
+        assert _index(upper, scale) == index
+        assert _index(math.nextafter(upper, math.inf), scale) == index + 1
+
+
+def test_what_is_taken_away_leaves_nothing() -> None:
+    """Zeros and both sides."""
+    part = Exponential(3, 0.0, 5, {1: 2}, {-4: 7})
+    left = add([part, negated(part)])
+    assert (left.zeros, left.positive, left.negative) == (0, {}, {})

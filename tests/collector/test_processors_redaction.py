@@ -100,6 +100,20 @@ def test_what_this_engine_does_not_do_is_refused(text: str) -> None:
         processor(redaction.read, text)
 
 
+def test_a_key_that_is_too_short_is_told_once_and_not_shown() -> None:
+    """Where it stands, how long it has to be, and where it should stand; never what it is."""
+    with pytest.raises(ConfigError) as caught:
+        processor(redaction.read, "hash_function: hmac-sha256\nhmac_key: hunter2")
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.line) == ("hmac_key", 2)
+    assert problem.what == "hmac-sha256 needs at least 32 bytes, not 7"
+    assert "${env:…}" in problem.hint
+    with pytest.raises(ConfigError) as caught:
+        processor(redaction.read, "hash_function: hmac-sha256\nhmac_key: [hunter2]")
+    (problem,) = caught.value.problems
+    assert "at least" not in problem.what
+
+
 KEYS = st.dictionaries(st.sampled_from("abcdef"), st.just("v"))
 
 
