@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conformance.cases import HERE
 from tests.fuzz.mutate import mutations
 from tests.fuzz.run import CORPUS, check, corpus
 from tests.fuzz.targets import TARGETS
 
-MUTATIONS = {"http": 150, "otlp": 150}
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MUTATIONS = {"config": 150, "http": 150, "journal": 60, "otlp": 100}
 """Of targets that are slow; counted, so that every run is the same."""
 USUALLY = 300
+MUTATIONS_OF_EXPORTS = 5
+EXPORTS = sorted((HERE / "cases").glob("11?-exports-of-*/*.request.pb"))
+"""Bodies as they came over the wire from exporters, of the golden cases."""
 INPUTS = [(target, name) for target in TARGETS for name in corpus(target)]
 
 
@@ -20,6 +28,15 @@ INPUTS = [(target, name) for target in TARGETS for name in corpus(target)]
 def test_an_input_of_the_corpus_holds(target: str, name: str) -> None:
     """The seeds, and whatever failed once."""
     check(TARGETS[target], corpus(target)[name])
+
+
+@pytest.mark.parametrize("path", EXPORTS, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_a_body_of_an_exporter_is_read_as_decoded(path: Path) -> None:
+    """What the SDKs' own exporters sent, and what becomes of it when bytes are changed."""
+    body = path.read_bytes()
+    TARGETS["otlp"](body)
+    for data in islice(mutations([body], path.name), MUTATIONS_OF_EXPORTS):
+        check(TARGETS["otlp"], data)
 
 
 @pytest.mark.parametrize("target", TARGETS)
