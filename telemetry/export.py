@@ -75,7 +75,7 @@ def exporter(settings: Settings) -> otlp.MetricExporter:
     except ImportError as error:
         raise SettingsError(
             f"the protocol {settings.protocol} needs a package that is not installed "
-            f"({error.name}); install opentelemetry-exporter-otlp"
+            f"({error.name}); pip install 'portless[grpc]'"
         ) from error
     options = {} if settings.protocol == "grpc" else _http_options()
     made: otlp.MetricExporter = module.OTLPMetricExporter(
