@@ -14,6 +14,7 @@ import click
 from telemetry.broker.cli import observe
 from telemetry.broker.stock.cli import broker
 from telemetry.catalog import METRICS, Metric
+from telemetry.doctor.cli import doctor
 from telemetry.flush import flush
 from telemetry.guard.cli import guard
 from telemetry.health import probe
@@ -36,6 +37,7 @@ main.add_command(broker)
 main.add_command(guard)
 main.add_command(observe)
 main.add_command(flush)
+main.add_command(doctor)
 
 
 @main.command(add_help_option=False, context_settings={"ignore_unknown_options": True})

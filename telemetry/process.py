@@ -28,6 +28,7 @@ from telemetry.broker import brokers
 from telemetry.broker.blind import Unreadable
 from telemetry.broker.leases import recovered
 from telemetry.broker.observer import Observer
+from telemetry.doctor import task as doctor_task
 from telemetry.health.worker import WorkerHealth
 from telemetry.reporter import Reporter
 from telemetry.slots import Slot, Slots
@@ -108,6 +109,7 @@ class ThisProcess:
         if app not in self._apps:
             self._apps.append(app)
             self._health.add(app)
+            doctor_task.register(app)
             for blueprint, own in zip(("worker", "consumer"), self._steps):
                 app.steps[blueprint].update(own)
 

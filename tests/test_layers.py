@@ -40,6 +40,7 @@ RANKS = {
         "export",
         "broker tracing",
         "reporter flush health",
+        "doctor",
         "process",
         "install",
         "zero",
@@ -51,7 +52,7 @@ RANKS = {
 RIM = {
     "collector": {"server", "cli"},
     "telemetry": {
-        *("broker", "export", "guard", "health", "instruments", "process", "reporter"),
+        *("broker", "doctor", "export", "guard", "health", "instruments", "process", "reporter"),
         *("state", "tasks", "ticker", "tracing"),
     },
 }
