@@ -49,32 +49,47 @@ class TlsAcceptor:
         listening.settimeout(0)  # the loop waits
         listening.listen(backlog)
         self._listening = listening
-        self._accepting = asyncio.get_running_loop().create_task(self._accept())
+        self._loop = asyncio.get_running_loop()
+        self._resume()
 
     def close(self) -> None:
         """Accept no more, and let go of those that only shake hands."""
-        for task in (self._accepting, *self._handshakes):
+        if self._listening.fileno() < 0:
+            return  # it is closed already
+        self._loop.remove_reader(self._listening)
+        if self._pause:
+            self._pause.cancel()
+        for task in self._handshakes:
             task.cancel()
         self._listening.close()
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                client, peer = await loop.sock_accept(self._listening)
-            except OSError as error:  # no descriptor is left, or who came is gone again
-                self._room.counts[Limit.CONNECTIONS] += 1
-                log.warning("a connection could not be taken: %s", error.strerror)
-                await asyncio.sleep(PAUSE_SECONDS)
-                continue
-            limit = self._refusal(peer[0])
-            if limit:
-                self._room.counts[limit] += 1
-                client.close()
-                continue
-            task = loop.create_task(self._welcome(client))
-            self._handshakes.add(task)
-            task.add_done_callback(self._handshakes.discard)
+    def _resume(self) -> None:
+        self._pause: asyncio.TimerHandle | None = None
+        self._loop.add_reader(self._listening, self._accept)
+
+    def _accept(self) -> None:
+        """Take a connection; between its coming and its handshake nothing waits that could end."""
+        try:
+            client, peer = self._listening.accept()
+        except BlockingIOError:  # who came is gone again
+            return
+        except OSError as error:  # no descriptor is left
+            self._room.counts[Limit.CONNECTIONS] += 1
+            log.warning("a connection could not be taken: %s", error.strerror)
+            self._loop.remove_reader(self._listening)
+            self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
+            return
+        client.setblocking(False)  # noqa: FBT003 - the loop waits
+        limit = self._refusal(peer[0])
+        if limit:
+            self._room.counts[limit] += 1
+            client.close()
+            return
+        task = self._loop.create_task(self._welcome(client))
+        self._handshakes.add(task)
+        task.add_done_callback(self._handshakes.discard)
+        # One that is cancelled before its first step never gets to closing anything.
+        task.add_done_callback(lambda done: client.close() if done.cancelled() else None)
 
     def _refusal(self, host: str) -> Limit | None:
         if not self._room.door.admits(host):
@@ -91,9 +106,6 @@ class TlsAcceptor:
         except (OSError, asyncio.TimeoutError):  # what TLS raises is an OSError too
             self._room.counts[Limit.TLS] += 1
             client.close()
-        except asyncio.CancelledError:
-            client.close()
-            raise
 
     async def _shake_hands(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()

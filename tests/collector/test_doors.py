@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 import ssl
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING, NamedTuple
@@ -342,7 +342,8 @@ def test_draining_waits_for_nobody_who_shakes_hands(keys: Keys) -> None:
     with serving_tls(keys) as served, served.client() as client:
         client.send(b"\x16")
         served.drain()
-        assert client.rest() == b""
+        with suppress(ConnectionResetError):  # what it sent was never read
+            assert client.rest() == b""
 
 
 def test_mutual_tls_and_versions_hold(keys: Keys, tmp_path: Path) -> None:
