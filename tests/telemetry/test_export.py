@@ -199,5 +199,5 @@ def test_flushing_the_provider_asks_for_an_export() -> None:
 def test_a_protocol_whose_exporter_is_missing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the package to install, at the start."""
     monkeypatch.setitem(export._EXPORTERS, "grpc", "opentelemetry.exporter.nowhere")
-    with pytest.raises(SettingsError, match="install opentelemetry-exporter-otlp"):
+    with pytest.raises(SettingsError, match=r"portless\[grpc\]"):
         export.exporter(Settings(protocol="grpc"))
