@@ -230,3 +230,14 @@ def test_every_page_is_found() -> None:
     for page in (ROOT / "README.md", ROOT / "docs/README.md"):
         known |= {(page.parent / link.partition("#")[0]).resolve() for link in links(page)}
     assert not [named(page) for page in PAGES if not {page, page.parent} & known]
+
+
+def test_a_recipe_is_its_case() -> None:
+    """The rules that docs/recipes.md shows are those that the golden cases run, and all of them."""
+    text = (ROOT / "docs/recipes.md").read_text()
+    shown = re.findall(r"\]\(\.\./(\S+)\)\n\n```yaml\n(.*?)```", text, re.DOTALL)
+    cases = sorted((ROOT / "tests/conformance/cases").glob("4*"))
+    assert [link for link, _ in shown] == [str(case.relative_to(ROOT)) for case in cases]
+    for link, rules in shown:
+        config = (ROOT / link / "config.yaml").read_text()
+        assert config[config.index("processors:\n") : config.index("exporters:\n")] == rules
