@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/.demo .venv/.test .venv/.check .venv/.fuzz .venv/.mutation: pyproject.toml
+.venv/.demo .venv/.test .venv/.check .venv/.deploy .venv/.fuzz .venv/.mutation: pyproject.toml
 	@.ci/venv "$(PYTHON)" $(@:.venv/.%=%)
 
 setup: .venv/.check ## make .venv with everything for development
