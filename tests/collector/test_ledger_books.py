@@ -75,7 +75,8 @@ def test_increments_out_of_order_do_not_lower_what_is_too_late() -> None:
     row = book.open(0, 0, 0, 0.0)
     for time in (500, 400, *range(1000, 1000 + REMEMBERED)):
         deltas(book, [row], [1], [time])
-    assert deltas(book, [row, row], [1, 1], [450, 501]) == 1
+    assert deltas(book, [row], [1], [450]) == 1
+    assert deltas(book, [row], [1], [501]) == 0
 
 
 @pytest.mark.parametrize("value", [2**53, 2**53 + 2, 2**62, -(2**62), -(2**63)])
@@ -146,4 +147,94 @@ def test_a_newest_life_that_says_nothing_yet_shows_what_it_took_over() -> None:
     book.open(0, 2, 0, 9.0)
     book.record(np.array([old]), np.array([7]), unique=True)
     book.fold(5.0)
+    assert total(book) == 7
+
+
+def test_doubles_are_added_up_beside_integers() -> None:
+    """Neither is cut to the other's form."""
+    book, other = Deltas(), Totals()
+    row = book.open(0, 0, 0, 0.0)
+    for value, time in ((0.5, 1), (2, 2), (0.25, 3)):
+        deltas(book, [row], [value], [time])
+    assert (book.ints[row], book.floats[row]) == (2, 0.75)
+    row = other.open(0, 0, 0, 0.0)
+    unknown(other, [row], [0.5], [1])
+    assert total(other) == 0.5
+    unknown(other, [row], [2**53 + 1], [2])
+    assert other.ints[row] == 2**53 + 1
+
+
+@pytest.mark.parametrize("value", [2**53 - 1, 1 - 2**53])
+def test_integers_stay_exact_beyond_what_doubles_tell_apart(value: int) -> None:
+    """As far as each increment is one that a double could say."""
+    book = Deltas()
+    row = book.open(0, 0, 0, 0.0)
+    for time in range(1, 6):
+        deltas(book, [row], [value], [time])
+    assert (book.ints[row], book.floats[row]) == (5 * value, 0.0)
+
+
+def test_what_goes_on_in_doubles_is_added_to_those_that_are_there() -> None:
+    """A row may have both."""
+    book = Deltas()
+    row = book.open(0, 0, 0, 0.0)
+    book.ints[row], book.floats[row] = 2**62, 2.0**70
+    deltas(book, [row], [1], [1])
+    assert total(book) == 2.0**70 + 2.0**62
+
+
+def test_a_life_that_is_closed_twice_is_remembered_by_the_newest() -> None:
+    """In whatever order they were closed."""
+    book = Totals()
+    book.close_until(0, 5)
+    book.close_until(0, 3)
+    assert book.closed(0) == 5
+
+
+def test_a_life_that_said_nothing_takes_nothing_from_the_next() -> None:
+    """What the newest says goes on being shown."""
+    book = Totals()
+    book.open(0, 1, 0, 1.0)
+    new = book.open(0, 2, 0, 9.0)
+    book.record(np.array([new]), np.array([3]), unique=True)
+    assert book.fold(5.0) == 1
+    assert total(book) == 3
+
+
+@pytest.mark.parametrize(("start", "counted"), [(1, 7), (2, 7), (3, 16)])
+def test_a_life_that_may_be_in_the_share_counts_from_its_first_reading_on(
+    start: int, counted: int
+) -> None:
+    """The newest that went into the share began at 2; it may be this one. A later one is new."""
+    book = Totals()
+    row = book.open(0, 2, 0, 0.0)
+    book.record(np.array([row]), np.array([7]), unique=True)
+    book.retire(np.array([True]), {})
+    row = book.open(1, start, 0, 0.0)
+    book.record(np.array([row]), np.array([9]), unique=True)
+    assert total(book) == counted
+    book.record(np.array([row]), np.array([10]), unique=True)
+    assert total(book) == counted + 1
+
+
+def test_a_source_without_a_start_may_be_in_the_share_as_well() -> None:
+    """Nobody can tell, so it counts from its first reading on."""
+    book = Totals()
+    row = book.open(0, 2, 0, 0.0)
+    book.record(np.array([row]), np.array([7]), unique=True)
+    book.retire(np.array([True]), {})
+    row = book.open(1, 0, 0, 0.0)
+    unknown(book, [row], [9], [5])
+    assert total(book) == 7
+    unknown(book, [row], [10], [6])
+    assert total(book) == 8
+
+
+def test_times_are_told_apart_to_the_nanosecond() -> None:
+    """A double would round the times of this century to 256 of them."""
+    book = Totals()
+    row = book.open(0, 0, 0, 0.0)
+    newest = 2**60 + 255
+    unknown(book, [row], [5], [newest])
+    unknown(book, [row], [2], [newest + 1])
     assert total(book) == 7

@@ -1,6 +1,6 @@
 """`python -m tests.fuzz --seconds 60 [TARGET…]`: look for inputs that break a target's promise.
 
-Atheris leads where it is installed (coverage of `collector` guides it; extra `fuzz`), otherwise
+Atheris leads where it is installed (coverage of `collector` guides it; the extra `fuzz`), otherwise
 seeded mutations of the corpus. The seconds are shared by the targets. An input that fails is kept
 in the corpus, its traceback is shown, and the end is not 0.
 """
