@@ -134,6 +134,8 @@ class Sender:
             try:
                 result = self.exporter.export(data)
                 taken = result is otlp.MetricExportResult.SUCCESS
+            except RedirectedError as error:  # SDKs of old do not catch it
+                taken, self._sdk_log.status = False, error.status
             except Exception:  # noqa: BLE001 - whatever is wrong with the network, it is no task's
                 taken = False
         if taken == self.down:

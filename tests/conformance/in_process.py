@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Pipeline:
     """The engine with one configuration."""
 
-    def __init__(self, case: Case) -> None:
-        made = plan.load(case.config.name, case.config.read_text(), {})
-        self._river = River(made, case.max_streams or STREAMS_MAX)
+    def __init__(self, config: Path, streams_max: int = STREAMS_MAX) -> None:
+        made = plan.load(config.name, config.read_text(), {})
+        self._river = River(made, streams_max)
         self._intake = self._river.intake(next(iter(made.receivers)), "http")
         self._outlet = next(iter(self._river.prometheus.values()))
         self._now = 1_000_000.0
@@ -61,7 +61,7 @@ class InProcess:
 
     @contextmanager
     def run(self, case: Case) -> Iterator[Pipeline]:
-        yield Pipeline(case)
+        yield Pipeline(case.config, case.max_streams or STREAMS_MAX)
 
     def complain(self, config: Path) -> str | None:
         try:
