@@ -46,7 +46,9 @@ class Lab:
             "LAB_DATABASE": database,
             "OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint,
             "OTEL_METRIC_EXPORT_INTERVAL": "300",
-            "XDG_RUNTIME_DIR": str(directory),  # for the state files, away from all other workers'
+            # For the state files, away from all other workers': a probe looks into both.
+            "XDG_RUNTIME_DIR": str(directory),
+            "TMPDIR": str(directory),
         }
         self._directory = directory
         self._workers: list[Worker] = []
