@@ -41,6 +41,7 @@ class Prometheus:
     """A running Prometheus."""
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self._url = f"http://127.0.0.1:{port}"
 
     def get(self, path: str, **parameters: str) -> Any:
@@ -77,8 +78,8 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(directory: Path, config: Mapping[str, Any]) -> Iterator[Prometheus]:
-    """Run Prometheus with a configuration."""
+def prometheus(directory: Path, config: Mapping[str, Any], *options: str) -> Iterator[Prometheus]:
+    """Run Prometheus with a configuration, and options of its command line."""
     (directory / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -90,6 +91,7 @@ def prometheus(directory: Path, config: Mapping[str, Any]) -> Iterator[Prometheu
                 f"--config.file={directory / 'prometheus.yml'}",
                 f"--storage.tsdb.path={directory / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
+                *options,
             ],
             stdout=output,
             stderr=subprocess.STDOUT,
