@@ -1,7 +1,5 @@
 #!/bin/sh
-# Usage: build.sh [MANIFEST]
-# Builds the OpenTelemetry Collector of a manifest beside this file, manifest.yaml unless one is named
-# (fleet.yaml), once, and prints the path of its binary.
+# Builds the OpenTelemetry Collector of manifest.yaml once and prints the path of its binary.
 # The result is kept outside the repository, in a directory named for the manifest's content,
 # so that a changed manifest is another build and an unchanged one costs nothing.
 set -eu
@@ -9,8 +7,7 @@ set -eu
 builder_version=v0.161.0 # the same release as the components: the builder insists on it
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-manifest=$here/${1:-manifest.yaml}
-[ -f "$manifest" ] || { echo "build.sh: there is no $manifest" >&2; exit 1; }
+manifest=$here/manifest.yaml
 hash=$(cksum <"$manifest" | tr ' ' -)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/portless/otelcol-$hash
 
