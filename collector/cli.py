@@ -52,6 +52,23 @@ streams_option = click.option(
     "many silent ones are remembered.",
 )
 
+from_option = click.option(
+    "--allow-from",
+    multiple=True,
+    metavar="[SERVER=]NETWORK",
+    help="Let clients in from this network only, 10.0.0.0/8 or fd00::/8; several times for several "
+    "networks. With SERVER= it holds for that server alone.",
+)
+open_option = click.option(
+    "--allow-open",
+    is_flag=False,
+    flag_value="",
+    multiple=True,
+    metavar="[=SERVER]",
+    help="Let servers listen to other machines though they ask nobody who is there: all of them, "
+    "or only SERVER, such as health_check.",
+)
+
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if not wanted:
@@ -84,22 +101,8 @@ def main() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="When ready, write the address of every server to this file, as a JSON object.",
 )
-@click.option(
-    "--allow-from",
-    multiple=True,
-    metavar="[SERVER=]NETWORK",
-    help="Let clients in from this network only, 10.0.0.0/8 or fd00::/8; several times for several "
-    "networks. With SERVER= it holds for that server alone.",
-)
-@click.option(
-    "--allow-open",
-    is_flag=False,
-    flag_value="",
-    multiple=True,
-    metavar="[=SERVER]",
-    help="Let servers listen to other machines though they ask nobody who is there: all of them, "
-    "or only SERVER, such as health_check.",
-)
+@from_option
+@open_option
 @click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -155,10 +158,22 @@ def run(  # noqa: PLR0913 - what can be said on the command line
 
 @main.command()
 @config_option
-def validate(config: Path) -> None:
-    """Check a configuration; say every mistake, or what is worth knowing about it."""
+@open_option
+def validate(config: Path, allow_open: Sequence[str]) -> None:
+    """Check a configuration; say every mistake, or what is worth knowing about it.
+
+    What `run` would not start with, given the same --allow-open, is told as well: it may be meant
+    for another engine or other options, so the file is valid all the same.
+    """
     plan = _plan(config)
-    for line in (*plan.warnings, *plan.notes):
+    from collector.server.listening import ListenError  # noqa: PLC0415 - quick help
+    from collector.server.seats import refusals  # noqa: PLC0415 - quick help
+
+    try:
+        open_ = [f"{config}: {refusal}" for refusal in refusals(plan, _allowed((), allow_open))]
+    except ListenError as error:
+        _fail(str(error))
+    for line in (*plan.warnings, *open_, *plan.notes):
         click.echo(line, err=True)
     click.echo(f"{config}: valid")
 

@@ -18,14 +18,9 @@ class ListenError(Exception):
 def listen(endpoint: Endpoint, path: str) -> socket.socket:
     """Bind an endpoint; `path` is where the configuration file gives it. Raises ListenError."""
     try:
-        if not endpoint.host:
-            both = socket.has_dualstack_ipv6()
-            family = socket.AF_INET6 if both else socket.AF_INET
-            return socket.create_server(("", endpoint.port), family=family, dualstack_ipv6=both)
-        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-        # A name may stand for several addresses; IPv4 first, as in the real collector.
-        found.sort(key=lambda info: info[0] != socket.AF_INET)
-        return socket.create_server(found[0][4][:2], family=found[0][0])
+        family, host = _meant(endpoint)
+        dual = not endpoint.host and family == socket.AF_INET6
+        return socket.create_server((host, endpoint.port), family=family, dualstack_ipv6=dual)
     except OSError as error:
         # A failed bind says in its text what it was about; a name that is not known has no errno.
         unknown = isinstance(error, socket.gaierror)
@@ -34,14 +29,39 @@ def listen(endpoint: Endpoint, path: str) -> socket.socket:
         raise ListenError(f"{path}: cannot listen on {_text(*endpoint)}: {why}") from None
 
 
+def _meant(endpoint: Endpoint) -> tuple[socket.AddressFamily, str]:
+    """Find the address of an endpoint; raises OSError where its name has none."""
+    if not endpoint.host:
+        both = socket.has_dualstack_ipv6()
+        return (socket.AF_INET6, "::") if both else (socket.AF_INET, "0.0.0.0")  # noqa: S104 - asked for
+    found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    # A name may stand for several addresses; IPv4 first, as in the real collector.
+    found.sort(key=lambda info: info[0] != socket.AF_INET)
+    return found[0][0], str(found[0][4][0])
+
+
+def resolved(endpoint: Endpoint) -> tuple[str, str]:
+    """Return the address that would be bound, and the same with its port; empty if unknown."""
+    try:
+        host = _meant(endpoint)[1]
+    except OSError:
+        return "", ""
+    return host, _text(host, endpoint.port)
+
+
+def host_of(listening: socket.socket) -> str:
+    """Return the address that a socket is bound to."""
+    return str(listening.getsockname()[0])
+
+
 def address(listening: socket.socket) -> str:
     """Return what a socket is bound to, as HOST:PORT."""
     return _text(*listening.getsockname()[:2])
 
 
-def is_loopback(listening: socket.socket) -> bool:
-    """Whether only this machine can reach a socket."""
-    return ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    return ip_address(host.partition("%")[0]).is_loopback
 
 
 def _text(host: str, port: int) -> str:

@@ -11,6 +11,7 @@ import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from collector.server import seats
 from collector.server.auth import authenticator
 from collector.server.door import Allowed, Door
 from collector.server.http_server import HttpServer
@@ -19,7 +20,7 @@ from collector.server.listening import ListenError
 from collector.server.metrics_http import MetricsHttp
 from collector.server.otlp_http import OtlpHttp
 from collector.server.tls import Certificates
-from collector.settings import Access, Timeouts
+from collector.settings import Timeouts
 
 if TYPE_CHECKING:
     import socket
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from collector.server.auth import Authenticator
     from collector.server.health_http import HealthHttp
     from collector.server.messages import Handler
-    from collector.settings import Endpoint, Otlp, OtlpGrpc
+    from collector.server.seats import Seat
+    from collector.settings import Otlp, OtlpGrpc
 
 SCRAPERS_MAX = 128
 """Connections of those who look, for each of the servers where one can."""
@@ -58,38 +60,12 @@ class Server(Protocol):
 
 
 class Place(NamedTuple):
-    """A server and where it belongs."""
+    """A server and where it sits."""
 
     server: Server
-    endpoint: Endpoint
-    path: str
-    """Of the endpoint's component in the configuration."""
+    seat: Seat
     is_open: bool
     """Whether it may be used by whoever reaches it, and nobody has allowed that."""
-
-
-class HttpSettings(Protocol):
-    """What the settings of all HTTP servers say."""
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where it listens."""
-
-    @property
-    def access(self) -> Access:
-        """Who may come in."""
-
-    @property
-    def timeouts(self) -> Timeouts:
-        """How long it waits."""
-
-
-class Unguarded(NamedTuple):
-    """The settings of a server of which a file says only where it listens."""
-
-    endpoint: Endpoint
-    access: Access = Access()
-    timeouts: Timeouts = Timeouts()
 
 
 class Builder:
@@ -117,67 +93,62 @@ class Builder:
     def ways_out(self) -> Iterator[Place]:
         """Make the servers of the exporters that are scraped."""
         for id_, outlet in self._river.prometheus.items():
-            handler = MetricsHttp(outlet.scrape, open_metrics=outlet.settings.enable_open_metrics)
-            yield self._http(str(id_), handler, outlet.settings, f"exporters::{id_}")
+            settings = outlet.settings
+            handler = MetricsHttp(outlet.scrape, open_metrics=settings.enable_open_metrics)
+            yield self._http(seats.prometheus(id_, settings), handler, settings.timeouts)
 
     def windows(self, health: HealthHttp, self_metrics: Callable[[], bytes]) -> Iterator[Place]:
         """Make the servers by which the collector itself is watched."""
-        if self._plan.health_check:
-            path = "extensions::health_check"
-            yield self._http("health_check", health, self._plan.health_check, path)
+        check = self._plan.health_check
+        if check:
+            yield self._http(seats.health_check(check), health, check.timeouts)
         endpoint = self._plan.self_telemetry.metrics
         if endpoint:
             handler = MetricsHttp(lambda _: self_metrics(), open_metrics=False)
-            path = "service::telemetry::metrics"
-            yield self._http("self_metrics", handler, Unguarded(endpoint), path)
+            yield self._http(seats.self_metrics(endpoint), handler, Timeouts())
 
     def _protocols(self, id_: ComponentId, otlp: Otlp, connections_max: int) -> Iterator[Place]:
-        path = f"receivers::{id_}::protocols"
-        if otlp.http:
+        http, grpc = otlp
+        if http:
             intake = self._river.intake(id_, "http")
-            handler = OtlpHttp(intake, otlp.http.body_bytes_max, self._clock)
-            name = str(id_._replace(type="otlp_http"))
-            yield self._http(name, handler, otlp.http, f"{path}::http", connections_max)
-        if otlp.grpc:
-            yield self._grpc(id_, otlp.grpc, f"{path}::grpc", connections_max)
+            handler = OtlpHttp(intake, http.body_bytes_max, self._clock)
+            yield self._http(seats.otlp_http(id_, http), handler, http.timeouts, connections_max)
+        if grpc:
+            yield self._grpc(id_, grpc, connections_max)
 
-    def _grpc(self, id_: ComponentId, settings: OtlpGrpc, path: str, connections_max: int) -> Place:
+    def _grpc(self, id_: ComponentId, settings: OtlpGrpc, connections_max: int) -> Place:
         # What grpcio logs to standard error can quote what it was sent; it is asked not to.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        seat = seats.otlp_grpc(id_, settings)
         try:
             from collector.server.grpc_server import GrpcServer  # noqa: PLC0415 - may be missing
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "grpc":
                 raise
             what = "needs grpcio: pip install 'portless[collector]', or remove this protocol"
-            raise ListenError(f"{path}: {what}") from None
+            raise ListenError(f"{seat.path}: {what}") from None
         intake, now = self._river.intake(id_, "grpc"), time.monotonic()
-        name = str(id_._replace(type="otlp_grpc"))
-        door = self._door(name, path, settings.access)
-        server = GrpcServer(name, intake, settings, connections_max, self._clock, now, door)
-        return self._place(server, settings.endpoint, path, settings.access)
+        door = self._door(seat)
+        server = GrpcServer(seat.name, intake, settings, connections_max, self._clock, now, door)
+        return Place(server, seat, seat.is_open(self._allowed))
 
     def _http(
         self,
-        name: str,
+        seat: Seat,
         handler: Handler,
-        settings: HttpSettings,
-        path: str,
+        timeouts: Timeouts,
         connections_max: int = SCRAPERS_MAX,
     ) -> Place:
-        door, now = self._door(name, path, settings.access), time.monotonic()
-        limits = Limits(connections_max=connections_max).patient(settings.timeouts)
-        server = HttpServer(name, handler, limits, now, date(), door)
-        return self._place(server, settings.endpoint, path, settings.access)
+        door, now = self._door(seat), time.monotonic()
+        limits = Limits(connections_max=connections_max).patient(timeouts)
+        server = HttpServer(seat.name, handler, limits, now, date(), door)
+        return Place(server, seat, seat.is_open(self._allowed))
 
-    def _door(self, name: str, path: str, access: Access) -> Door:
-        tls = Certificates(access.tls, path, time.monotonic()) if access.tls else None
-        asked = self._authenticators[access.authenticator] if access.authenticator else None
-        return Door(self._allowed.networks_of(name), tls, asked)
-
-    def _place(self, server: Server, endpoint: Endpoint, path: str, access: Access) -> Place:
-        is_open = access.is_open and not self._allowed.may_be_open(server.name)
-        return Place(server, endpoint, path, is_open)
+    def _door(self, seat: Seat) -> Door:
+        tls, id_ = seat.access.tls, seat.access.authenticator
+        certificates = Certificates(tls, seat.path, time.monotonic()) if tls else None
+        asked = self._authenticators[id_] if id_ else None
+        return Door(self._allowed.networks_of(seat.name), certificates, asked)
 
 
 def date() -> str:

@@ -19,7 +19,7 @@ from collector import self_metrics
 from collector.river import River
 from collector.server import keeping, memory
 from collector.server.health_http import HealthHttp
-from collector.server.listening import ListenError, address, is_loopback, listen
+from collector.server.listening import ListenError, address, host_of, is_loopback, listen
 from collector.server.places import SCRAPERS_MAX, Builder, date
 from collector.server.push.build import pushers
 from collector.settings import HealthCheck
@@ -118,7 +118,7 @@ class Collector:
     async def _start(self) -> dict[str, str]:
         """Bind all, then accept everywhere; return the addresses by the servers' names."""
         with ExitStack() as closing:
-            opened = (listen(place.endpoint, place.path) for place in self._places)
+            opened = (listen(place.seat.endpoint, place.seat.path) for place in self._places)
             sockets = [closing.enter_context(listening) for listening in opened]
             _refuse_open(zip(self._places, sockets))
             self._open_pushers()
@@ -175,11 +175,9 @@ def run(
 def _refuse_open(bound: Iterable[tuple[Place, socket.socket]]) -> None:
     """Raise ListenError for servers that other machines reach and that ask nobody who is there."""
     refused = [
-        f"{place.path}: {address(listening)} can be reached from other machines, and nobody is "
-        "asked who is there: add `auth` or `tls` with client_ca_file, listen on 127.0.0.1, "
-        f"or start with --allow-open={place.server.name}"
+        place.seat.refusal(address(listening))
         for place, listening in bound
-        if place.is_open and not is_loopback(listening)
+        if place.is_open and not is_loopback(host_of(listening))
     ]
     if refused:
         raise ListenError("\n".join(refused))

@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import grpc
 import pytest
 import trustme
+from click.testing import CliRunner
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (
     OTLPMetricExporter as GrpcExporter,
@@ -28,6 +30,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.util.re import parse_env_headers
 
+from collector.cli import main
 from collector.server.door import Door
 from collector.server.http_server import HttpServer
 from collector.server.limits import Limit, Limits
@@ -466,6 +469,43 @@ def test_an_open_bind_is_refused(tmp_path: Path) -> None:
     what = "can be reached from other machines, and nobody is asked who is there: add `auth` or "
     assert what in lines[0]
     assert lines[0].endswith("or start with --allow-open=otlp_http")
+
+
+@pytest.mark.parametrize("option", [(), ("--allow-open=otlp_http",), ("--allow-open=otlp",)])
+def test_a_file_is_judged_as_it_would_be_run(tmp_path: Path, option: tuple[str, ...]) -> None:
+    """`validate` says of open binds what `run` says, word for word, and binds nothing.
+
+    The file stays valid: the same options may be given where it runs.
+    """
+    config = PLAIN.replace('prometheus: {endpoint: "127.0.0.1', 'prometheus: {endpoint: "')
+    ended = run_to_its_end(tmp_path, config, *option)
+    file = tmp_path / "config.yaml"
+    file.write_text(config)
+    judged = CliRunner().invoke(main, ["validate", "--config", str(file), *option])
+    said = [re.sub(r":\d+ can", ":0 can", line) for line in ended.stderr.splitlines()]
+    if option == ("--allow-open=otlp",):
+        assert (judged.exit_code, judged.stderr.splitlines()) == (1, said)
+    else:
+        assert judged.exit_code == 0
+        assert judged.stderr.splitlines()[: len(said)] == [f"{file}: {line}" for line in said]
+        assert all("can be reached" not in line for line in judged.stderr.splitlines()[len(said) :])
+
+
+def test_a_closed_bind_is_not_warned_of(tmp_path: Path) -> None:
+    """On loopback, by its name too, behind a login, or where nobody knows the name here."""
+    login = "auth: {authenticator: bearertokenauth}"
+    extension = "extensions: {bearertokenauth: {token: x}}\n"
+    for http in ("127.0.0.1:0", "localhost:0", "collector.invalid:4318"):
+        file = tmp_path / "config.yaml"
+        file.write_text(PLAIN.replace("0.0.0.0:0", http))
+        judged = CliRunner().invoke(main, ["validate", "--config", str(file)])
+        assert (judged.exit_code, "can be reached" in judged.output) == (0, False)
+    config = PLAIN.replace('"0.0.0.0:0"', f'"0.0.0.0:0", {login}')
+    config = extension + config.replace("service:", "service:\n  extensions: [bearertokenauth]")
+    file.write_text(config)
+    judged = CliRunner().invoke(main, ["validate", "--config", str(file)])
+    assert judged.exit_code == 0, judged.stderr
+    assert "can be reached" not in judged.stderr
 
 
 @pytest.mark.parametrize("option", ["--allow-open", "--allow-open=otlp_http"])

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from collector.server.listening import ListenError, address, is_loopback, listen
+from collector.server.listening import ListenError, address, host_of, is_loopback, listen
 from collector.settings import Endpoint
 
 
@@ -16,7 +16,7 @@ def test_a_free_port_is_found_on_loopback(host: str) -> None:
     with listen(Endpoint(host, 0), "receivers::otlp") as listening:
         port = listening.getsockname()[1]
         assert address(listening) == f"127.0.0.1:{port}"
-        assert is_loopback(listening)
+        assert is_loopback(host_of(listening))
         listening.listen()
         socket.create_connection(("127.0.0.1", port)).close()
 
@@ -24,7 +24,7 @@ def test_a_free_port_is_found_on_loopback(host: str) -> None:
 def test_no_host_is_every_interface() -> None:
     """IPv4 too, also where the system has IPv6."""
     with listen(Endpoint("", 0), "receivers::otlp") as listening:
-        assert not is_loopback(listening)
+        assert not is_loopback(host_of(listening))
         listening.listen()
         socket.create_connection(("127.0.0.1", listening.getsockname()[1])).close()
 
@@ -38,7 +38,7 @@ def test_ipv6_is_written_in_brackets() -> None:
         pytest.skip("this machine has no IPv6")
     with listening:
         assert address(listening) == f"[::1]:{listening.getsockname()[1]}"
-        assert is_loopback(listening)
+        assert is_loopback(host_of(listening))
 
 
 def test_a_port_in_use_is_said_in_one_line() -> None:
