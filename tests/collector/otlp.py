@@ -66,10 +66,16 @@ class Request:
         return self
 
     def gauge(
-        self, name: str, attributes: Mapping[str, str], value: float, *, time: int = START + SECOND
+        self,
+        name: str,
+        attributes: Mapping[str, str],
+        value: float,
+        *,
+        time: int = START + SECOND,
+        resource: Mapping[str, str] = WORKER,
     ) -> Request:
         """Add a gauge of one point."""
-        metric = self.metric(name)
+        metric = self.metric(name, resource)
         metric.gauge.SetInParent()
         number(metric, attributes, value, time_unix_nano=time)
         return self
@@ -85,9 +91,10 @@ class Request:
         start: int = START,
         time: int = START + SECOND,
         temporality: int = CUMULATIVE,
+        resource: Mapping[str, str] = WORKER,
     ) -> Request:
         """Add a histogram of one point."""
-        metric = self.metric(name)
+        metric = self.metric(name, resource)
         metric.histogram.aggregation_temporality = temporality
         point = metric.histogram.data_points.add(
             attributes=labels(attributes),
