@@ -2,8 +2,9 @@
 
 A fence whose first line ends with `runs` (as in "python runs") is executed: the python ones of a
 page together, as one module; each `$` line of a console in the root of the repository, where lines
-below it have to be in what it prints, and `…` stands for anything. Of all other blocks, and of
-commands within a sentence, the names are looked up: commands, their options, targets of make.
+below it have to be in what it prints, and `…` stands for anything; `otelcol-contrib` is what the
+environment variable OTELCOL names, and without it such a block is skipped. Of all other blocks, and
+of commands within a sentence, the names are looked up: commands, their options, targets of make.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from collector import plan
 from collector.cli import main as portless_collector
 from telemetry.cli import main as portless
 from telemetry.health.probe import HELP
+from tests.collector.real import OTELCOL
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -116,9 +118,13 @@ def steps(block: Block) -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("block", of("console", runs=True), ids=str)
-def test_a_console_that_is_marked_runs(block: Block) -> None:
+def test_a_console_that_is_marked_runs(block: Block, tmp_path: Path) -> None:
     """Each command ends well and prints what stands below it."""
-    scripts = str(Path(sys.executable).parent)
+    if "otelcol-contrib" in block.text:
+        if not OTELCOL:
+            pytest.skip("the environment variable OTELCOL names no OpenTelemetry Collector")
+        (tmp_path / "otelcol-contrib").symlink_to(Path(OTELCOL).absolute())
+    scripts = f"{Path(sys.executable).parent}{os.pathsep}{tmp_path}"
     for command, lines in steps(block):
         ended = subprocess.run(
             ["/bin/sh", "-c", command],
