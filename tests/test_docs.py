@@ -14,7 +14,6 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,66 +26,35 @@ from collector.cli import main as portless_collector
 from telemetry.cli import main as portless
 from telemetry.health.probe import HELP
 from tests.collector.real import OTELCOL
+from tests.support.pages import (
+    PAGES,
+    ROOT,
+    Block,
+    blocks,
+    code,
+    is_printed,
+    named,
+    of,
+    prose,
+    steps,
+)
 
-ROOT = Path(__file__).parents[1]
-PAGES = [
-    ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("**/*.md")),
-    *sorted((ROOT / "deploy").glob("**/*.md")),
-]
 COMMANDS: dict[str, click.Command] = {
     "portless": portless,
     "portless-collector": portless_collector,
 }
 CONFIG = (ROOT / "otel-collector.yaml").read_text()
 SECTIONS = {"receivers", "processors", "exporters", "extensions", "service"}
-FENCE = re.compile(r"^( *)```(\w*)( runs)?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(
     r"(?<![\w/.=-])(portless(?:-collector)?|make)((?: +(?:'[^']*'|[^\s|;&`#'()]+))*)"
 )
 
 
-@dataclass(frozen=True)
-class Block:
-    """What stands between two fences of a page."""
-
-    page: Path
-    line: int
-    language: str
-    runs: bool
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
-
-
-def blocks(page: Path) -> list[Block]:
-    """The fenced blocks of a page."""
-    text = page.read_text()
-    return [
-        Block(page, text.count("\n", 0, found.start()) + 1, found[2], bool(found[3]), found[4])
-        for found in FENCE.finditer(text)
-    ]
-
-
-def named(page: Path) -> str:
-    """A page's path as a test's name."""
-    return str(page.relative_to(ROOT))
-
-
-BLOCKS = [block for page in PAGES for block in blocks(page)]
-
-
-def of(language: str, *, runs: bool = False) -> list[Block]:
-    """The blocks in a language; with `runs` only those that are executed."""
-    return [each for each in BLOCKS if each.language == language and (each.runs or not runs)]
-
-
-@pytest.mark.parametrize("page", sorted({each.page for each in of("python", runs=True)}), ids=named)
+@pytest.mark.parametrize("page", sorted({each.page for each in of("python", "runs")}), ids=named)
 def test_python_that_is_marked_runs(page: Path, tmp_path: Path) -> None:
     """The python of a page, put together, is a module that can be imported."""
     source = "\n".join(
-        each.text for each in blocks(page) if each.language == "python" and each.runs
+        each.text for each in blocks(page) if (each.language, each.what) == ("python", "runs")
     )
     (tmp_path / "shop.py").write_text(source)
     ended = subprocess.run(
@@ -106,18 +74,7 @@ def test_python_is_python(block: Block) -> None:
     compile(block.text, str(block), "exec")
 
 
-def steps(block: Block) -> list[tuple[str, list[str]]]:
-    """A console's commands, each with the lines that it is said to print."""
-    found: list[tuple[str, list[str]]] = []
-    for line in block.text.splitlines():
-        if line.startswith("$ "):
-            found.append((line[2:], []))
-        elif line:
-            found[-1][1].append(line)
-    return found
-
-
-@pytest.mark.parametrize("block", of("console", runs=True), ids=str)
+@pytest.mark.parametrize("block", of("console", "runs"), ids=str)
 def test_a_console_that_is_marked_runs(block: Block, tmp_path: Path) -> None:
     """Each command ends well and prints what stands below it."""
     if "otelcol-contrib" in block.text:
@@ -137,8 +94,7 @@ def test_a_console_that_is_marked_runs(block: Block, tmp_path: Path) -> None:
         )
         assert ended.returncode == 0, ended.stdout
         for line in lines:
-            wanted = ".*".join(re.escape(part) for part in line.split("…"))
-            assert re.search(f"^{wanted}$", ended.stdout, re.MULTILINE), (command, ended.stdout)
+            assert is_printed(line, ended.stdout), (command, ended.stdout)
 
 
 def merged(base: Any, over: Any) -> Any:
@@ -192,12 +148,8 @@ def targets() -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_commands_and_options_exist(page: Path) -> None:
     """Each command that a page names is one of ours with the options it names."""
-    text = page.read_text()
-    code = [each.text for each in blocks(page)]
-    code += re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
-    code += re.findall(r"^    (\S.*)$", FENCE.sub("", text), re.MULTILINE)
     wrong = []
-    for name, rest in (found.groups() for each in code for found in COMMAND.finditer(each)):
+    for name, rest in (found.groups() for each in code(page) for found in COMMAND.finditer(each)):
         if name == "make":
             goals = [word for word in words(rest) if "=" not in word]
             wrong += [
@@ -210,13 +162,13 @@ def test_commands_and_options_exist(page: Path) -> None:
 
 def anchors(page: Path) -> set[str]:
     """The fragments that a page's headings have on GitHub."""
-    heads = re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    heads = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
 def links(page: Path) -> list[str]:
     """Where a page leads to inside of the repository."""
-    found = re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text()))
+    found = re.findall(r"\]\(([^)\s]+)\)", prose(page))
     return [link for link in found if not re.match(r"[a-z]+:", link)]
 
 
