@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from telemetry.broker import election, statements
 from telemetry.broker.blind import Reason, Unreadable, Unseen, reason
 from telemetry.broker.heads import Waiting, due
+from telemetry.broker.pooled import has_own_session
 from telemetry.broker.readings import QUEUES_MAX, Look, Queue, Rows
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class SqlBroker:
         return None
 
     def _is_elected(self, connection: Connection) -> bool:
+        if not has_own_session(connection, self._engine.connect):
+            raise Unseen("unsupported")  # before anything is set that others would find
         limits = {"statement_ms": str(int(STATEMENT_SECONDS * 1000))}
         self._run(connection, "session_postgresql", **limits, silence_ms=self._silence_ms)
         [(elected,)] = self._run(connection, "elect", key=self._key)

@@ -36,6 +36,12 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT_SECONDS = 10
 """libpq would wait for as long as the system does, which is minutes."""
 
+_LIMITS: dict[str, dict[str, Any]] = {
+    "psycopg2": {"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    # It would keep statements in the session that it repeats; a pooler gives it another session.
+    "psycopg": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "prepare_threshold": None},
+}
+
 IDLE_SECONDS = 1.0
 """A connection not used for as long is asked whether it lives; that is one round trip."""
 _USED = "portless_used"
@@ -53,9 +59,8 @@ class Database:
 
     def __init__(self, options: Options) -> None:
         arguments = dict(options.engine)
-        if make_url(options.url).get_driver_name().startswith("psycopg"):
-            limited = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
-            arguments["connect_args"] = {**limited, **arguments.get("connect_args", {})}
+        limits = _LIMITS.get(make_url(options.url).get_driver_name(), {})
+        arguments["connect_args"] = {**limits, **arguments.get("connect_args", {})}
         # one statement, one round trip; whatever needs more than one says so
         self.engine = create_engine(
             options.url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **arguments

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from telemetry.broker.pooled import has_own_session
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -25,6 +27,10 @@ _SESSION = (
     *("SET tcp_keepalives_idle = 10", "SET tcp_keepalives_interval = 5"),
     "SET tcp_keepalives_count = 4",
 )
+
+
+class PooledError(RuntimeError):
+    """The session of this process is also others'; no seat can be kept by it."""
 
 
 class Seat:
@@ -42,10 +48,13 @@ class Seat:
     def session(self) -> Connection:
         """The one connection that keeps the seat, opened anew where it was lost."""
         if self._connection is None:
-            self._connection = self._database.engine.connect()
-            for setting in _SESSION:
-                with self._connection.begin():
-                    self._connection.execute(text(setting))
+            connection = self._database.engine.connect()
+            try:
+                self._set_up(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
         return self._connection
 
     def keep(self, now: float) -> bool:
@@ -78,6 +87,17 @@ class Seat:
         if connection is not None:
             connection.invalidate()  # not back to the pool, where it would keep the lock
             connection.close()
+
+    def _set_up(self, connection: Connection) -> None:
+        if not has_own_session(connection, self._database.engine.connect):
+            raise PooledError(
+                "the broker's address leads through a pooler in transaction mode, where a worker's "
+                "session would be everybody's: give workers an address that goes around it, or a "
+                "pool in session mode; publishers may stay (docs/broker.md)"
+            )
+        for setting in _SESSION:
+            with connection.begin():
+                connection.execute(text(setting))
 
     def _take(self) -> list[Any]:
         process = f"{socket.gethostname()}/{os.getpid()}"
