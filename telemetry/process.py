@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
     from telemetry.settings import Settings
+    from telemetry.tasks.books import Books
 
 logger = logging.getLogger(__name__)
 
@@ -144,8 +145,8 @@ class ThisProcess:
     def _messages_recovered(self, queue_name: str, count: int) -> None:
         self._safely("recovered", self.record, Recovered(queue_name, count))
 
-    def worker_begins(self, node_name: str) -> Callable[[Fact], None]:
-        """A worker is being built here; returns what records its facts."""
+    def worker_begins(self, node_name: str) -> Books:
+        """A worker is being built here; returns its books."""
         self._ends()  # what was published on the way here was a producer's
         self._pushes = False
         self._node_name = node_name
@@ -153,7 +154,7 @@ class ThisProcess:
         self._slots = Slots()
         reporter = self._begin(identity.worker(self._environ, node_name), durable=True)
         reporter.record(WorkerStarted(node_name))
-        return self._health.diverted(reporter.record)
+        return self._health.diverted(reporter.books)
 
     def broker_known(self, app: Celery) -> None:
         """Prepare to observe the queues of the app's broker, where one of many is elected for it.

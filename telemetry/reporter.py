@@ -17,9 +17,9 @@ from telemetry.state.left import Fate, Neighbours
 from telemetry.state.opening import open_store
 from telemetry.tally import Tallies
 from telemetry.tasks.facts import ExportFailed, Fact, Overflowed, StateFailed
-from telemetry.tasks.inbox import Inbox
 from telemetry.tasks.lifecycle import Lifecycle
 from telemetry.tasks.safely import Safely
+from telemetry.tasks.turns import Turns
 from telemetry.ticker import Ticker
 
 if TYPE_CHECKING:
@@ -71,18 +71,19 @@ class Reporter:
                 self._start_unix_nano = self._file.start_unix_nano
                 self._neighbours = Neighbours(settings.state_dir, partial(export.push, settings))
         self._tallies = Tallies(store=self._file)
-        lifecycle = Lifecycle(self._tallies, settings.attributes, settings.attributes_max)
-        self._inbox: Inbox[Fact] = Inbox(lifecycle.apply)
+        self._lifecycle = Lifecycle(self._tallies, settings.attributes, settings.attributes_max)
+        self._turns = Turns()
+        self.books = self._lifecycle.books(self._turns)
+        """Takes what hooks write down; never blocks."""
+        self.record = self.books.record
         level = logging.DEBUG if quiet else logging.WARNING
         self._sender = export.Sender(settings, resource, down=down, log_level=level)
         self._ticker = Ticker(self._export, settings.interval_seconds)
-        self._safely = Safely(self._inbox.record)
+        self._safely = Safely(self.record)
         self._measures: list[Callable[[], Fact]] = []
         self._user: UserMetrics | None = None
         self._slot: Slot | None = None
         self._said = False
-        self.record = self._inbox.record
-        """Takes a fact; never blocks."""
 
     @property
     def resource(self) -> Resource:
@@ -129,7 +130,7 @@ class Reporter:
         done = self._ticker.stop(self.stop_seconds if wait else 0)
         if self._file is not None:
             # What nobody has taken stays, to be continued or to be sent by others.
-            self._inbox.read(self._file.remove if done and self._said else self._file.leave)
+            self._turns.read(self._file.remove if done and self._said else self._file.leave)
             self._tallies.moved()
         return done
 
@@ -152,7 +153,7 @@ class Reporter:
         used = bool(scopes)
         while self._state_failures:
             self.record(StateFailed(self._state_failures.popleft()))
-        readings = self._inbox.read(self._tallies.readings)
+        readings = self._turns.read(self._lifecycle.readings)
         if readings:
             scopes.append(export.scope_metrics(readings, self._start_unix_nano, time_ns()))
         self._said = self._sender.send(scopes) if scopes else True

@@ -114,10 +114,15 @@ class Tallies:
         series = self._series.setdefault(metric, {})
         if values in series or len(series) < self._series_max:
             return values
-        self.numbers[self.cell(catalog.OVERFLOW, "series")] += 1
+        self.count(catalog.OVERFLOW, "series")
         others = (OTHER,) * (len(values) - 1)
         kept = (values[0], *others)
         return kept if kept in series or len(series) < 2 * self._series_max else (OTHER, *others)
+
+    def count(self, metric: Metric, *values: str, by: float = 1) -> None:
+        """Add to a counter."""
+        cell = self.cell(metric, *values)  # which may have the numbers elsewhere afterwards
+        self.numbers[cell] += by
 
     def observe(self, metric: Metric, cell: int, value: float) -> None:
         """Record one measurement in the histogram that begins at `cell`."""

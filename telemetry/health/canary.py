@@ -1,9 +1,9 @@
 """A worker's message to itself: through the broker, run in the pool, a row, acknowledged.
 
-Comes in: the worker's own word on this one message (received, started, ended). Goes out: how long
-it took, or the stage at which it was lost sight of, as facts, and the same for the state file. One
-message is under way at a time. While every slot of the pool is taken it is no wonder that it waits,
-and its time stands still: a full pool is no broken broker.
+Comes in: the worker's own word on this one message (received, ended). Goes out: how long it took,
+or the stage at which it was lost sight of, as facts, and the same for the state file. One message
+is under way at a time. While every slot of the pool is taken it is no wonder that it waits, and its
+time stands still: a full pool is no broken broker.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from celery import signals
 from telemetry.health import canary_task
 from telemetry.health import state as states
 from telemetry.tasks import facts
+from telemetry.tasks.books import Books
 from telemetry.tasks.publish import listen
 from telemetry.ticker import Ticker
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from telemetry.health.canary_queue import CanaryQueue
     from telemetry.health.pulse import Pulse
+    from telemetry.tasks.books import Delivery, Outcome
     from telemetry.tasks.facts import Fact
 
 Request: TypeAlias = Any
@@ -48,13 +50,20 @@ class Pace(NamedTuple):
     timeout_seconds: float
 
 
+class Ended(NamedTuple):
+    """How its delivery ended."""
+
+    outcome: Outcome
+    detail: str
+
+
 class _Flight:
     """One message: what is known of it so far."""
 
     def __init__(self) -> None:
         self.token = uuid.uuid4().hex
         self.request: Request = None
-        self.ended: facts.Finished | None = None
+        self.ended: Ended | None = None
 
     def stage(self) -> str | None:
         """What it waits for, or at what it was lost; None where all is done."""
@@ -114,13 +123,11 @@ class Canary:
         if not self._ticker.stop(STOP_SECONDS):
             logger.info("the queue %s stays at the broker, which does not answer", self._queue.name)
 
-    def told(self, fact: Fact) -> None:
-        """Hear a fact of a delivery of the canary's task."""
+    def told(self, delivery: Delivery, outcome: Outcome, detail: str) -> None:
+        """Hear how a delivery of the canary's task ended."""
         flight = self._flight
-        if flight is not None and isinstance(fact, facts.Finished):
-            number = getattr(flight.request, "telemetry_delivery", None)
-            if number == fact.delivery:
-                flight.ended = fact
+        if flight is not None and flight.request is delivery:
+            flight.ended = Ended(outcome, detail)
 
     def _on_received(self, request: Request = None, **_: object) -> None:
         flight = self._flight
@@ -191,20 +198,50 @@ class Canary:
 class Diversion:
     """Keeps the canary's deliveries out of the books: they are no tasks of the application's."""
 
-    def __init__(self, record: Callable[[Fact], None], told: Callable[[Fact], None]) -> None:
-        self._record = record
+    def __init__(self, books: Books, told: Callable[[Delivery, Outcome, str], None]) -> None:
+        self.books = Books(
+            self._received,
+            self._started,
+            self._succeeded,
+            self._ended,
+            self._reserved,
+            books.record,
+        )
+        """To write into; the canary is told how its own deliveries end."""
+        self._others = books
         self._told = told
-        self._numbers: set[int] = set()
+        self._under_way: set[Delivery] = set()
+        self._begun: set[Delivery] = set()
 
-    def __call__(self, fact: Fact) -> None:
-        """Record a fact, or tell the canary."""
-        kind = type(fact)
-        if kind is facts.Received and fact.task_name == canary_task.NAME:  # type: ignore[union-attr] # a Received
-            self._numbers.add(fact.delivery)  # type: ignore[union-attr] # likewise
-            self._told(fact)
-        elif self._numbers and getattr(fact, "delivery", None) in self._numbers:
-            if kind is facts.Finished:
-                self._numbers.discard(fact.delivery)  # type: ignore[union-attr] # likewise
-            self._told(fact)
+    def _received(
+        self, delivery: Delivery, task_name: str, queue_name: str, lifted: tuple[str, ...]
+    ) -> None:
+        if task_name == canary_task.NAME:
+            self._under_way.add(delivery)
         else:
-            self._record(fact)
+            self._others.received(delivery, task_name, queue_name, lifted)
+
+    def _started(self, delivery: Delivery, at_seconds: float, waited_seconds: float | None) -> None:
+        if delivery in self._under_way:
+            self._begun.add(delivery)
+        else:
+            self._others.started(delivery, at_seconds, waited_seconds)
+
+    def _succeeded(self, delivery: Delivery, runtime_seconds: float) -> None:
+        if not self._ends(delivery, "success", ""):
+            self._others.succeeded(delivery, runtime_seconds)
+
+    def _ended(self, delivery: Delivery, outcome: Outcome, detail: str, at_seconds: float) -> None:
+        if not self._ends(delivery, outcome, detail):
+            self._others.ended(delivery, outcome, detail, at_seconds)
+
+    def _reserved(self) -> list[Delivery]:
+        return [*self._others.reserved(), *(self._under_way - self._begun)]
+
+    def _ends(self, delivery: Delivery, outcome: Outcome, detail: str) -> bool:
+        if delivery not in self._under_way:
+            return False
+        self._under_way.discard(delivery)
+        self._begun.discard(delivery)
+        self._told(delivery, outcome, detail)
+        return True

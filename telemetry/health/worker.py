@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from telemetry.settings import Settings
+    from telemetry.tasks.books import Books, Delivery, Outcome
     from telemetry.tasks.facts import Fact
 
 Worker: TypeAlias = Any
@@ -56,13 +57,11 @@ class WorkerHealth:
         if self._wanted.canary_interval_seconds is not None:
             canary_task.register(app)
 
-    def diverted(self, record: Callable[[Fact], None]) -> Callable[[Fact], None]:
-        """What records a worker's facts, those of its canary's messages set apart."""
-        return (
-            record
-            if self._wanted.canary_interval_seconds is None
-            else Diversion(record, self._told)
-        )
+    def diverted(self, books: Books) -> Books:
+        """A worker's books, its canary's messages set apart."""
+        if self._wanted.canary_interval_seconds is None:
+            return books
+        return Diversion(books, self._told).books
 
     def worker_is_built(self, worker: Worker) -> None:
         """Write for the first time: from now on there is something to probe."""
@@ -113,9 +112,9 @@ class WorkerHealth:
             Pace(interval_seconds, self._wanted.canary_timeout_seconds),
         )
 
-    def _told(self, fact: Fact) -> None:
+    def _told(self, delivery: Delivery, outcome: Outcome, detail: str) -> None:
         if self._canary is not None:
-            self._canary.told(fact)
+            self._canary.told(delivery, outcome, detail)
 
     def _beside(self) -> Beside:
         tasks = getattr(self._consumer, "task_consumer", None)

@@ -1,7 +1,7 @@
 """What happened, in words of our own: frozen values without a type of Celery's or OpenTelemetry's.
 
-Hooks make them, the lifecycle counts them. A delivery is one message as one worker received it; its
-number ties the facts of one delivery together and means nothing else.
+Hooks make them, the lifecycle counts them. What becomes of a delivery is told without one
+(`telemetry.tasks.books`): a worker has thousands of these a second.
 """
 
 from __future__ import annotations
@@ -13,10 +13,6 @@ UNREGISTERED = "(unregistered)"
 UNKNOWN = "(unknown)"
 """The queue name of a message whose routing matches no queue that the app knows."""
 
-Outcome: TypeAlias = Literal[
-    "success", "failed", "retried", "ignored", "rejected", "revoked", "lost", "discarded"
-]
-
 
 class Sent(NamedTuple):
     """A task was published."""
@@ -25,39 +21,6 @@ class Sent(NamedTuple):
     queue_name: str
     lifted: tuple[str, ...] = ()
     """The values of the headers that are attributes, "" for one that is missing."""
-
-
-class Received(NamedTuple):
-    """The worker received a message."""
-
-    delivery: int
-    task_name: str
-    queue_name: str
-    lifted: tuple[str, ...] = ()
-    """As of `Sent`."""
-
-
-class Started(NamedTuple):
-    """The pool began to run it."""
-
-    delivery: int
-    at_seconds: float
-    """On the monotonic clock."""
-    waited_seconds: float | None
-    """Since it was published, or since its ETA; None where the publisher did not say."""
-
-
-class Finished(NamedTuple):
-    """It ended; only the first of a delivery counts."""
-
-    delivery: int
-    outcome: Outcome
-    detail: str
-    """The exception's class or the reason, where the outcome has one."""
-    at_seconds: float
-    """On the monotonic clock."""
-    runtime_seconds: float | None
-    """As the process that ran it measured; None where it did not say."""
 
 
 class WorkerStarted(NamedTuple):
@@ -154,9 +117,6 @@ class Overflowed(NamedTuple):
 
 Fact: TypeAlias = (
     Sent
-    | Received
-    | Started
-    | Finished
     | WorkerStarted
     | PoolMeasured
     | ChildExited

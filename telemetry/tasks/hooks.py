@@ -1,8 +1,9 @@
-"""Celery's requests and messages -> facts: the file that touches the worker's insides.
+"""Celery's requests and messages -> deliveries: the file that touches the worker's insides.
 
-Comes in: what Celery calls. Goes out: facts, made at once: no type of Celery's goes any further.
-Nothing of Celery is patched: a received request gets a subclass of its own class. It knows no
-OpenTelemetry and no metric's name.
+Comes in: what Celery calls. Goes out: what became of each delivery, at once, into the books. These
+get Celery's request only as a key: no type of Celery's goes any further. Nothing of Celery is
+patched: a received request gets a subclass of its own class. It knows no OpenTelemetry and no
+metric's name.
 
 Why not signals alone: in the main process they fire twice for a hard time limit, never for success,
 and not at all for a body that cannot be decoded (`tests/system` holds each of these).
@@ -10,7 +11,6 @@ and not at all for a body that cannot be decoded (`tests/system` holds each of t
 
 from __future__ import annotations
 
-import itertools
 import threading
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -34,7 +34,7 @@ from telemetry.tasks.safely import Safely
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from telemetry.tasks.facts import Fact, Outcome
+    from telemetry.tasks.books import Books, Outcome
     from telemetry.tasks.headers import Lifted
 
 # Celery's own objects. Their published types leave out most of what is used here.
@@ -50,20 +50,16 @@ Handed: TypeAlias = Any
 
 _DIED = (WorkerLostError, SystemExit, KeyboardInterrupt)
 """Errors that mean the end of the process or greenlet in which the task ran."""
-_new = tuple.__new__
-"""Makes the facts that every task has: what `Received(…)` does, in half the time."""
 
 
 class Hooks:
-    """One worker's hooks; `record` takes the facts."""
+    """One worker's hooks, which write into `books`."""
 
-    def __init__(self, record: Callable[[Fact], None], worker: Worker, lifted: Lifted) -> None:
-        self.safely = Safely(record)
-        self._record = record
+    def __init__(self, books: Books, worker: Worker, lifted: Lifted) -> None:
+        self.safely = Safely(books.record)
+        self.books = books
         self._worker = worker
         self._lifted = lifted
-        self._numbers = itertools.count(1)
-        self._open: dict[int, Request] = {}
         self._classes: dict[type, type] = {}
         self._routes = Routes(lambda: bindings(worker.app))
         self._announcing = threading.local()
@@ -71,21 +67,17 @@ class Hooks:
         listen(signals.task_revoked, self._on_revoked)
 
     def _on_received(self, sender: Consumer, request: Request, **_: object) -> None:
-        if getattr(sender, "controller", None) is self._worker:
-            try:
-                self._received(request)
-            except Exception as error:  # noqa: BLE001 - as in `Safely`, without a call
-                self.safely.failed("task_received", error)
-
-    def _received(self, request: Request) -> None:
-        number = next(self._numbers)
-        base = request.__class__
-        request.__class__ = self._classes.get(base) or self._watched(base)
-        request.telemetry_delivery = number
-        self._open[number] = request
-        queue_name = self._queue_name(request.delivery_info)
-        values = self._lifted.values(request.request_dict) if self._lifted.names else ()
-        self._record(_new(facts.Received, (number, request.type, queue_name, values)))
+        try:
+            if getattr(sender, "controller", None) is not self._worker:
+                return
+            base = request.__class__
+            request.__class__ = self._classes.get(base) or self._watched(base)
+            route = request.delivery_info
+            queue_name = self._routes[route["exchange"], route["routing_key"]]
+            values = self._lifted.values(request.request_dict) if self._lifted.names else ()
+            self.books.received(request, request.type, queue_name, values)
+        except Exception as error:  # noqa: BLE001 - as in `Safely`, without a call
+            self.safely.failed("task_received", error)
 
     def _on_revoked(
         self, sender: Task, request: Request, *, expired: bool = False, **_: object
@@ -112,9 +104,9 @@ class Hooks:
     def _ended_on_receipt(
         self, task_name: str, queue_name: str, lifted: tuple[str, ...], end: tuple[Outcome, str]
     ) -> None:
-        number = next(self._numbers)
-        self._record(facts.Received(number, task_name, queue_name, lifted))
-        self._record(facts.Finished(number, *end, monotonic(), None))
+        delivery = object()
+        self.books.received(delivery, task_name, queue_name, lifted)
+        self.books.ended(delivery, *end, monotonic())
 
     def reconcile(self, consumer: Consumer) -> None:
         """After a connection was lost: what Celery dropped without a word is lost.
@@ -123,24 +115,14 @@ class Hooks:
         (`consumer.hub`), also what the pool had not begun.
         """
         self._classes.clear()  # Celery makes new ones for each connection
-        for request in list(self._open.values()):
-            if request.time_start is None and (consumer.hub or not request.telemetry_in_pool):
-                self.finish(request, "lost", "connection_lost")
+        requests: list[Request] = self.books.reserved()
+        for request in requests:
+            if consumer.hub or not request.telemetry_in_pool:
+                self.end(request, "lost", "connection_lost")
 
     def child_exited(self, reason: str, unexported: int) -> None:
         """A pool process ended, with the metrics of so many tasks not exported."""
-        self._record(facts.ChildExited(reason, unexported))
-
-    def started(self, request: Request, at_seconds: float) -> None:
-        """The pool began to run it."""
-        waited = None
-        enqueued = enqueued_at_seconds(request.request_dict)
-        if enqueued is not None:
-            due = enqueued if request.eta is None else max(enqueued, request.eta.timestamp())
-            waited = time() - (monotonic() - at_seconds) - due
-            if waited < 0:  # clocks of two machines
-                waited = 0.0
-        self._record(_new(facts.Started, (request.telemetry_delivery, at_seconds, waited)))
+        self.books.record(facts.ChildExited(reason, unexported))
 
     def returned(self, request: Request, result: Handed) -> None:
         """The pool called back: `(failed, result or error, runtime)`, or the error alone.
@@ -151,11 +133,11 @@ class Hooks:
         failed, value, runtime = result if isinstance(result, tuple) else (True, result, None)
         if failed:
             if isinstance(_exception(value), _DIED):  # others come by `failed`
-                self.finish(request, "lost", "worker_lost")
+                self.end(request, "lost", "worker_lost")
         elif runtime is None:
-            self.finish(request, *request.telemetry_doom)
+            self.end(request, *request.telemetry_doom)
         else:
-            self.finish(request, "success", "", runtime)
+            self.books.succeeded(request, runtime)
 
     def failed(self, request: Request, error: ErrorInfo) -> None:
         """Tell the outcome that Celery is about to see in the error."""
@@ -163,36 +145,27 @@ class Hooks:
         if isinstance(exception, Terminated):
             return  # Celery announces it as revoked, or has announced it as cancelled
         if isinstance(exception, TimeLimitExceeded):
-            self.finish(request, "lost", "time_limit")
+            self.end(request, "lost", "time_limit")
         elif isinstance(exception, _DIED):
             if not request.telemetry_asks_backend:  # if it does, `stored` tells
-                self.finish(request, "lost", "worker_lost")
+                self.end(request, "lost", "worker_lost")
         elif isinstance(exception, Reject):
             requeue = exception.requeue  # type: ignore[attr-defined] # stubs lack it
-            self.finish(request, "rejected", "requeued" if requeue else "rejected")
+            self.end(request, "rejected", "requeued" if requeue else "rejected")
         elif isinstance(exception, Ignore):
-            self.finish(request, "ignored")
+            self.end(request, "ignored")
         elif isinstance(exception, Retry):
-            self.finish(request, "retried")
+            self.end(request, "retried")
         else:
-            self.finish(request, "failed", _class_name(exception))
+            self.end(request, "failed", _class_name(exception))
 
     def stored(self, request: Request, success: object) -> None:
         """The process was lost; Celery has asked whether the task's success was stored before."""
-        self.finish(request, *(("success",) if success else ("lost", "worker_lost")))
+        self.end(request, *(("success",) if success else ("lost", "worker_lost")))
 
-    def finish(
-        self,
-        request: Request,
-        outcome: Outcome,
-        detail: str = "",
-        runtime_seconds: float | None = None,
-    ) -> None:
-        """The first outcome is the one; Celery may announce more than one."""
-        number = request.telemetry_delivery
-        if self._open.pop(number, None) is not None:
-            end = (number, outcome, detail, monotonic(), runtime_seconds)
-            self._record(_new(facts.Finished, end))
+    def end(self, request: Request, outcome: Outcome, detail: str = "") -> None:
+        """Celery may announce more than one end; the books take the first."""
+        self.books.ended(request, outcome, detail, monotonic())
 
     def announce(self, announce: Callable[..., Any], *args: Handed, **kwargs: Handed) -> Handed:
         """Let Celery send `task_revoked` for a request that has told it already."""
@@ -212,7 +185,7 @@ class Hooks:
         return watched
 
     def _queue_name(self, route: Mapping[str, Any]) -> str:
-        return self._routes.queue_name(route.get("exchange") or "", route.get("routing_key") or "")
+        return self._routes[route.get("exchange"), route.get("routing_key")]
 
 
 if TYPE_CHECKING:
@@ -272,7 +245,7 @@ class _Watched(AnyRequest):  # type: ignore[misc] # it is mixed into what Celery
         return success
 
     def _telemetry_tell(self, hook: str, outcome: Outcome, detail: str) -> None:
-        self.telemetry_hooks.safely(hook, self.telemetry_hooks.finish, self, outcome, detail)
+        self.telemetry_hooks.safely(hook, self.telemetry_hooks.end, self, outcome, detail)
 
 
 def _watched_always(base: Any, hooks: Hooks) -> dict[str, Callable[..., Handed]]:  # noqa: ANN401 - Celery's class
@@ -282,28 +255,43 @@ def _watched_always(base: Any, hooks: Hooks) -> dict[str, Callable[..., Handed]]
     call of `Safely` take longer than counting does.
     """
     execute, accepted, succeeded = base.execute_using_pool, base.on_accepted, base.on_success
-    started, returned, failed = hooks.started, hooks.returned, hooks.safely.failed
+    books, returned, failed = hooks.books, hooks.returned, hooks.safely.failed
+    started, told_success = books.started, books.succeeded
 
-    def execute_using_pool(request: Request, *args: Handed, **kwargs: Handed) -> Handed:
-        request.telemetry_in_pool = True
-        return execute(request, *args, **kwargs)
+    def execute_using_pool(request: Request, pool: Handed, **kwargs: Handed) -> Handed:
+        request.telemetry_in_pool = True  # not every pool has a result to tell it by
+        return execute(request, pool, **kwargs)
 
     def on_accepted(request: Request, pid: int, time_accepted: float) -> Handed:
         try:
-            started(request, time_accepted)
+            started(request, time_accepted, _waited_seconds(request, time_accepted))
         except Exception as error:  # noqa: BLE001 - as in `Safely`
             failed("on_accepted", error)
         return accepted(request, pid, time_accepted)
 
     def on_success(request: Request, result: Handed, **kwargs: Handed) -> Handed:
         try:
-            returned(request, result)
+            # As `returned` has it, for nearly all.
+            if result.__class__ is tuple and not result[0] and result[2] is not None:
+                told_success(request, result[2])
+            else:
+                returned(request, result)
         except Exception as error:  # noqa: BLE001 - as in `Safely`
             failed("on_success", error)
         return succeeded(request, result, **kwargs)
 
     watched = (execute_using_pool, on_accepted, on_success)
     return {method.__name__: method for method in watched}
+
+
+def _waited_seconds(request: Request, at_seconds: float) -> float | None:
+    """How long what begins to run waited since it was published or due; None if nobody said."""
+    enqueued = enqueued_at_seconds(request.request_dict)
+    if enqueued is None:
+        return None
+    due = enqueued if request.eta is None else max(enqueued, request.eta.timestamp())
+    waited = time() - (monotonic() - at_seconds) - due
+    return waited if waited > 0 else 0.0  # the clocks of two machines may differ
 
 
 def _exception(error: ErrorInfo) -> Error:

@@ -69,7 +69,7 @@ class Publisher:
     def _sent(self, sender: Name, headers: Mapping[str, Any], route: tuple[Exchange, Name]) -> None:
         exchange, routing_key = route
         name = str(getattr(exchange, "name", exchange) or "")
-        queue_name = self._routes.queue_name(name, str(routing_key or ""))
+        queue_name = self._routes[name, str(routing_key or "")]
         self._record(Sent(str(sender), queue_name, self._lifted.values(headers)))
 
 

@@ -6,7 +6,7 @@ or "(unknown)", never a default by accident and never a routing key from outside
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from telemetry.tasks.facts import UNKNOWN
 
@@ -26,21 +26,26 @@ class Binding(NamedTuple):
     routing_key: str
 
 
-class Routes:
-    """Names queues; asks for the bindings again when it meets a route it does not know."""
+Route: TypeAlias = "tuple[str | None, str | None]"
+"""Exchange and routing key as a message has them: None and "" are the same."""
+
+
+class Routes(dict[Route, str]):
+    """The queue that a message with a route is in, as `routes[exchange, routing_key]`.
+
+    Asks for the bindings again when it meets a route it does not know.
+    """
 
     def __init__(self, bindings: Callable[[], Iterable[Binding]]) -> None:
+        super().__init__()
         self._bindings = bindings
-        self._names: dict[tuple[str, str], str] = {}
 
-    def queue_name(self, exchange: str, routing_key: str) -> str:
-        """The queue that a message with this route is in."""
-        route = (exchange, routing_key)
-        name = self._names.get(route)
-        if name is None:
-            name = _find(list(self._bindings()), exchange, routing_key)
-            if name is not None and len(self._names) < REMEMBERED_MAX:
-                self._names[route] = name
+    def __missing__(self, route: Route) -> str:
+        """Find it, and remember it."""
+        exchange, routing_key = route
+        name = _find(list(self._bindings()), exchange or "", routing_key or "")
+        if name is not None and len(self) < REMEMBERED_MAX:
+            self[route] = name
         return UNKNOWN if name is None else name
 
 

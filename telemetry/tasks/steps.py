@@ -20,6 +20,7 @@ from telemetry.tasks.safely import Safely
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from telemetry.tasks.books import Books
     from telemetry.tasks.headers import Lifted
 
 # Celery's and billiard's own objects. Their published types leave out most of what is used here.
@@ -49,8 +50,8 @@ class Site(Protocol):
     lifted: Lifted
     """The headers that are attributes."""
 
-    def worker_begins(self, node_name: str) -> Callable[[Fact], None]:
-        """A worker is being built; returns what records its facts."""
+    def worker_begins(self, node_name: str) -> Books:
+        """A worker is being built; returns what its hooks write into."""
 
     def broker_known(self, app: App) -> None:
         """The worker's app, whose broker is the worker's; nothing has been connected to."""
@@ -85,8 +86,8 @@ class _WorkerStep(bootsteps.StartStopStep):
             hooks.safely("worker", self._begin_work, worker.pool, hooks)
 
     def _begin(self, worker: Worker) -> None:
-        begun = self.site.worker_begins(worker.hostname)
-        hooks = worker.telemetry = Hooks(begun, worker, self.site.lifted)
+        books = self.site.worker_begins(worker.hostname)
+        hooks = worker.telemetry = Hooks(books, worker, self.site.lifted)
         hooks.safely("observer", self.site.broker_known, worker.app)
 
     def _begin_work(self, pool: Pool, hooks: Hooks) -> None:

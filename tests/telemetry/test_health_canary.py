@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 
 from telemetry import catalog
 from telemetry.health import canary_task
-from telemetry.health.canary import Diversion, _Flight
+from telemetry.health.canary import Diversion, Ended, _Flight
 from telemetry.tally import Tallies
 from telemetry.tasks import facts
+from telemetry.tasks.books import Books
 from telemetry.tasks.lifecycle import Lifecycle
 
 
@@ -21,9 +23,9 @@ class Known(NamedTuple):
     time_start: float | None = None
 
 
-def ended(outcome: Any) -> facts.Finished:
+def ended(outcome: Any) -> Ended:
     """The end of its delivery."""
-    return facts.Finished(1, outcome, "", 2.0, None)
+    return Ended(outcome, "")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def ended(outcome: Any) -> facts.Finished:
     ],
 )
 def test_the_stage_is_what_has_not_come_to_pass(
-    request_: Known | None, end: facts.Finished | None, stage: str | None, lost: bool
+    request_: Known | None, end: Ended | None, stage: str | None, lost: bool
 ) -> None:
     """In the order of a task's way; each has its name in the catalogue."""
     flight = _Flight()
@@ -51,26 +53,34 @@ def test_the_stage_is_what_has_not_come_to_pass(
 
 
 def test_canaries_are_told_of_their_deliveries_and_nobody_else() -> None:
-    """By the number of the delivery, which the facts of other tasks do not share."""
+    """How they end, and once; what becomes of other tasks goes into the books."""
     booked: list[Any] = []
     told: list[Any] = []
-    record = Diversion(booked.append, told.append)
-    mine = [
-        facts.Received(1, canary_task.NAME, "canary.w@h"),
-        facts.Started(1, 1.0, None),
-        ended("success"),
-    ]
-    others = [
-        facts.Received(2, "a.task", "q"),
-        facts.Started(2, 1.0, None),
+
+    def book(*call: object) -> None:
+        booked.append(call)
+
+    doors = ("received", "started", "succeeded", "ended")
+    books = Books(*(partial(book, door) for door in doors), lambda: ["other"], booked.append)
+    diverted = Diversion(books, lambda *end: told.append(end)).books
+    diverted.received("mine", canary_task.NAME, "canary.w@h", ())
+    diverted.received("other", "a.task", "q", ())
+    assert diverted.reserved() == ["other", "mine"]
+    diverted.started("mine", 1.0, None)
+    diverted.started("other", 1.0, None)
+    assert diverted.reserved() == ["other"], "the books say of others what has not begun"
+    diverted.record(facts.Sent("a.task", "q"))
+    diverted.succeeded("mine", 0.5)
+    diverted.succeeded("other", 0.5)
+    diverted.ended("mine", "failed", "", 3.0)  # no longer anybody's
+    assert told == [("mine", "success", "")]
+    assert booked == [
+        ("received", "other", "a.task", "q", ()),
+        ("started", "other", 1.0, None),
         facts.Sent("a.task", "q"),
-        ended("success")._replace(delivery=2),
-        facts.Finished(1, "failed", "", 3.0, None),  # no longer anybody's
+        ("succeeded", "other", 0.5),
+        ("ended", "mine", "failed", "", 3.0),
     ]
-    for fact in [mine[0], others[0], mine[1], others[1], others[2], mine[2], *others[3:]]:
-        record(fact)
-    assert told == mine
-    assert booked == others
 
 
 def test_canaries_are_counted_by_worker_and_stage() -> None:

@@ -1,40 +1,95 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import pytest
 
 from telemetry import catalog
 from telemetry.tally import OTHER, UNKNOWN, Tallies
 from telemetry.tasks import facts
-from telemetry.tasks.facts import Fact, Finished, Outcome, Received, Started
-from telemetry.tasks.lifecycle import EXCEPTIONS_MAX, Lifecycle
+from telemetry.tasks.deliveries import EXCEPTIONS_MAX
+from telemetry.tasks.lifecycle import Lifecycle
+
+if TYPE_CHECKING:
+    from telemetry.tally import Reading
+    from telemetry.tasks.books import Outcome
 
 OUTCOMES = ("success", "failed", "retried", "ignored", "rejected", "revoked", "lost", "discarded")
+
+
+class Received(NamedTuple):
+    """A call of `Deliveries.received`."""
+
+    delivery: int
+    task_name: str
+    queue_name: str
+    lifted: tuple[str, ...] = ()
+
+
+class Started(NamedTuple):
+    """A call of `Deliveries.started`."""
+
+    delivery: int
+    at_seconds: float
+    waited_seconds: float | None
+
+
+class Succeeded(NamedTuple):
+    """A call of `Deliveries.succeeded`."""
+
+    delivery: int
+    runtime_seconds: float
+
+
+class Ended(NamedTuple):
+    """A call of `Deliveries.ended`."""
+
+    delivery: int
+    outcome: Outcome
+    detail: str
+    at_seconds: float
+
+
+Told = Received | Started | Succeeded | Ended | facts.Fact
 
 
 class Books:
     """A lifecycle and what is in its tallies."""
 
-    def __init__(self, *told: Fact) -> None:
+    def __init__(self, *told: Told) -> None:
         self.tallies = Tallies()
         self.lifecycle = Lifecycle(self.tallies)
         self.tell(*told)
 
-    def tell(self, *told: Fact) -> None:
-        for fact in told:
-            self.lifecycle.apply(fact)
+    def tell(self, *told: Told) -> None:
+        deliveries = self.lifecycle.deliveries
+        calls = {
+            Received: deliveries.received,
+            Started: deliveries.started,
+            Succeeded: deliveries.succeeded,
+            Ended: deliveries.ended,
+        }
+        for each in told:
+            if type(each) in calls:
+                calls[type(each)](*each)  # type: ignore[operator] # as its class says
+            else:
+                self.lifecycle.apply(each)  # type: ignore[arg-type] # a fact
+
+    def readings(self) -> list[Reading]:
+        return self.lifecycle.readings()
 
     def counters(self) -> dict[tuple[str, ...], float]:
         """Counters of tasks that are not 0: by name without its prefix, then by attributes."""
         return {
             (reading.metric.name.removeprefix("celery.task."), *reading.attributes): value
-            for reading in self.tallies.readings()
+            for reading in self.readings()
             if (value := reading.numbers[0]) and not reading.metric.buckets
         }
 
     def total(self, name: str) -> float:
         return sum(
             reading.numbers[0]
-            for reading in self.tallies.readings()
+            for reading in self.readings()
             if reading.metric.name == f"celery.{name}"
         )
 
@@ -42,16 +97,14 @@ class Books:
         """Count and sum by attributes."""
         return {
             reading.attributes: (sum(reading.numbers[1:]), reading.numbers[0])
-            for reading in self.tallies.readings()
+            for reading in self.readings()
             if reading.metric is metric
         }
 
 
-def ended(
-    outcome: Outcome, detail: str = "", runtime: float | None = None, *, delivery: int = 1
-) -> Finished:
+def ended(outcome: Outcome, detail: str = "", *, delivery: int = 1) -> Ended:
     """A delivery's end, 5 s after it started."""
-    return Finished(delivery, outcome, detail, 15.0, runtime)
+    return Ended(delivery, outcome, detail, 15.0)
 
 
 RECEIVED = Received(1, "a", "q")
@@ -67,7 +120,7 @@ ENDS: list[tuple[Outcome, str]] = [
     ("lost", "worker_lost"),
     ("lost", "time_limit"),
 ]
-LIVES: dict[str, tuple[list[Fact], dict[tuple[str, ...], float]]] = {
+LIVES: dict[str, tuple[list[Told], dict[tuple[str, ...], float]]] = {
     "in hand": ([RECEIVED], {("received", "a", "q"): 1}),
     "running": ([RECEIVED, STARTED], {("received", "a", "q"): 1, ("started", "a", "q"): 1}),
     **{
@@ -87,6 +140,22 @@ LIVES: dict[str, tuple[list[Fact], dict[tuple[str, ...], float]]] = {
     ),
     "a hard time limit is told twice": (
         [RECEIVED, STARTED, ended("lost", "time_limit"), ended("lost", "worker_lost")],
+        {
+            ("received", "a", "q"): 1,
+            ("started", "a", "q"): 1,
+            ("lost", "a", "q", "time_limit"): 1,
+        },
+    ),
+    "returned": (
+        [RECEIVED, STARTED, Succeeded(1, 0.25)],
+        {("received", "a", "q"): 1, ("started", "a", "q"): 1, ("success", "a", "q"): 1},
+    ),
+    "returned before it was accepted": (
+        [RECEIVED, Succeeded(1, 0.25), STARTED],
+        {("received", "a", "q"): 1, ("success", "a", "q"): 1},
+    ),
+    "returned after it was lost": (
+        [RECEIVED, STARTED, ended("lost", "time_limit"), Succeeded(1, 0.25)],
         {
             ("received", "a", "q"): 1,
             ("started", "a", "q"): 1,
@@ -135,14 +204,14 @@ LIVES: dict[str, tuple[list[Fact], dict[tuple[str, ...], float]]] = {
 
 
 @pytest.mark.parametrize(("told", "counters"), LIVES.values(), ids=LIVES)
-def test_a_life_is_counted_so(told: list[Fact], counters: dict[tuple[str, ...], float]) -> None:
+def test_a_life_is_counted_so(told: list[Told], counters: dict[tuple[str, ...], float]) -> None:
     """Each sequence of facts and the counters it leaves, everything else at 0."""
     assert Books(*told).counters() == counters
 
 
 @pytest.mark.parametrize(("told", "_counters"), LIVES.values(), ids=LIVES)
 def test_received_is_outcomes_and_what_is_in_hand_at_any_moment(
-    told: list[Fact], _counters: object
+    told: list[Told], _counters: object
 ) -> None:
     """After each single fact the books balance, with the gauges of the worker."""
     books = Books(facts.WorkerStarted("n"))
@@ -157,7 +226,7 @@ def test_siblings_exist_from_the_first_task_on() -> None:
     """Every ratio has both of its sides and every increase its 0 before the first event."""
     series = {
         (reading.metric, reading.attributes[2:])
-        for reading in Books(RECEIVED).tallies.readings()
+        for reading in Books(RECEIVED).readings()
         if reading.attributes[:2] == ("a", "q")
     }
     assert series == {
@@ -177,7 +246,7 @@ def test_discards_of_a_queue_exist_from_its_first_task_on() -> None:
     """A message that is no task has no task whose siblings could be there."""
     series = {
         (reading.metric, reading.attributes)
-        for reading in Books(RECEIVED).tallies.readings()
+        for reading in Books(RECEIVED).readings()
         if reading.attributes[0] == facts.UNREGISTERED
     }
     assert series == {
@@ -191,7 +260,7 @@ def test_discards_of_a_queue_exist_from_its_first_task_on() -> None:
 
 def test_the_runtime_is_the_process_s_own_or_the_time_between() -> None:
     """Success brings its runtime along; others ran from accepted to ended."""
-    books = Books(RECEIVED, STARTED, ended("success", runtime=0.25))
+    books = Books(RECEIVED, STARTED, Succeeded(1, 0.25))
     books.tell(Received(2, "a", "q"), Started(2, 10.0, None), ended("retried", delivery=2))
     assert books.histogram(catalog.RUNTIME) == {
         ("a", "q", "success"): (1, 0.25),
@@ -203,7 +272,7 @@ def test_the_runtime_is_the_process_s_own_or_the_time_between() -> None:
 @pytest.mark.parametrize(
     "end", [ended("lost", "worker_lost"), ended("revoked", "terminated"), ended("success")]
 )
-def test_a_runtime_nobody_knows_is_none(end: Finished) -> None:
+def test_a_runtime_nobody_knows_is_none(end: Ended) -> None:
     """Of a task that was ended from outside, or whose process died before it could tell."""
     assert Books(RECEIVED, STARTED, end).histogram(catalog.RUNTIME) == {}
 
@@ -252,12 +321,12 @@ def test_a_header_becomes_an_attribute_of_all_that_is_said_of_a_task() -> None:
         ("received", "a", "q", ""): 1,
         ("sent", "a", "q", "bolt"): 1,
     }
-    readings = {(reading.metric.name, reading.attributes) for reading in books.tallies.readings()}
+    readings = {(reading.metric.name, reading.attributes) for reading in books.readings()}
     assert ("celery.task.runtime", ("a", "q", "acme", "failure")) in readings
     assert ("celery.task.queue_wait", ("a", "q", "acme")) in readings
     assert ("celery.task.success", ("a", "q", "")) in readings
     assert ("celery.task.success", ("a", "q", "acme")) not in readings
-    failed = [reading.metric for reading in books.tallies.readings() if "ValueError" in reading[1]]
+    failed = [reading.metric for reading in books.readings() if "ValueError" in reading[1]]
     assert failed[0].attributes == ("task_name", "queue_name", "tenant_id", "exception")
 
 
@@ -280,7 +349,7 @@ def test_a_worker_has_gauges_and_its_self_losses_from_the_start() -> None:
         ("celery.worker.up", "n"): 1,
         ("celery.worker.pool.processes", "n"): 4,
     }
-    names = {reading.metric for reading in books.tallies.readings()}
+    names = {reading.metric for reading in books.readings()}
     assert {catalog.EXPORT_FAILURES, catalog.OVERFLOW, catalog.CHILD_EXITS} <= names
 
 
@@ -290,7 +359,7 @@ def test_what_is_reserved_is_told_by_queue() -> None:
     books.tell(Received(1, "a", "q"), Received(2, "b", "q"), Received(3, "a", "p"))
 
     def reserved() -> dict[tuple[str, ...], float]:
-        found = (r for r in books.tallies.readings() if r.metric is catalog.QUEUE_RESERVED)
+        found = (r for r in books.readings() if r.metric is catalog.QUEUE_RESERVED)
         return {reading.attributes: reading.numbers[0] for reading in found}
 
     assert reserved() == {("q",): 2, ("p",): 1}

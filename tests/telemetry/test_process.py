@@ -160,7 +160,7 @@ def test_a_fork_in_the_middle_of_everything_leaves_nothing_locked(sink: Sink) ->
         PRODUCER + "from telemetry import install\n"
         "publish(1)\n"
         "this = install._this\n"
-        "held = [this._lock, this._reporter._inbox._turn]\n"
+        "held = [this._lock, this._reporter._turns._turn]\n"
         "for lock in held:\n"
         "    lock.acquire()\n"
         "pid = os.fork()\n"

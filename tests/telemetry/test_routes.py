@@ -41,21 +41,21 @@ def test_a_message_is_in_the_queue_that_it_was_routed_to(
     exchange: str, routing_key: str, queue_name: str
 ) -> None:
     """By the app's own bindings, and never in a default queue by accident."""
-    assert Routes(lambda: bindings(app)).queue_name(exchange, routing_key) == queue_name
+    assert Routes(lambda: bindings(app))[exchange, routing_key] == queue_name
 
 
 def test_a_queue_that_is_added_later_is_known() -> None:
     """Consumers can be added while a worker runs."""
     late = Celery("late", broker="memory://")
     routes = Routes(lambda: bindings(late))
-    assert routes.queue_name("", "new") == UNKNOWN
+    assert routes["", "new"] == UNKNOWN
     late.amqp.queues.add(Queue("new"))
-    assert routes.queue_name("", "new") == "new"
+    assert routes["", "new"] == "new"
 
 
 def test_routing_keys_without_end_are_not_remembered() -> None:
     """A topic's keys may hold an order's number each."""
     routes = Routes(lambda: bindings(app))
     for number in range(REMEMBERED_MAX + 100):
-        assert routes.queue_name("logs", f"audit.{number}") == "audit"
-    assert len(routes._names) == REMEMBERED_MAX
+        assert routes["logs", f"audit.{number}"] == "audit"
+    assert len(routes) == REMEMBERED_MAX

@@ -1,0 +1,62 @@
+"""Calls from any thread, made one at a time, without anybody ever waiting for a turn.
+
+Whoever calls while nobody is at work does the work; if somebody is, that one does it too. So a hook
+never blocks, not in a signal handler that interrupted its own thread at work and not in a greenlet.
+It knows nothing of what is done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+R = TypeVar("R")
+Body = TypeVar("Body", bound="Callable[..., None]")
+
+
+class Turns:
+    """The one door to state that is not thread-safe."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._turn = threading.Lock()
+
+    def taking(self, body: Body) -> Body:
+        """`body`, called at its turn: now, or by the thread that is at it. Positional arguments.
+
+        Raises what `body` raises, or what any that waited raises; each is called all the same.
+        """
+        waiting, work_off = self._waiting, self._work_off
+        acquire, release = self._turn.acquire, self._turn.release
+
+        def take(*args: Any) -> None:  # noqa: ANN401 - as of `body`
+            if waiting or not acquire(False):  # noqa: FBT003 - by name it takes as long again
+                waiting.append((body, args))
+            else:
+                try:
+                    body(*args)
+                finally:
+                    release()
+            # Asked after each turn: a call may have come while this thread was leaving.
+            while waiting and acquire(False):  # noqa: FBT003 - likewise
+                try:
+                    work_off()
+                finally:
+                    release()
+
+        return cast("Body", take)
+
+    def read(self, reader: Callable[[], R]) -> R:
+        """What `reader` returns while every call so far is made and none is halfway."""
+        with self._turn:
+            self._work_off()
+            return reader()
+
+    def _work_off(self) -> None:
+        while self._waiting:  # only whoever has the turn takes any out
+            body, args = self._waiting.popleft()
+            body(*args)
