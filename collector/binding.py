@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from collector.ledger.latest import Latest
 from collector.ledger.lives import Lives
 from collector.ledger.totals import Totals
 from collector.model import Kind, Stream, Temporality
-from collector.route import Route
+from collector.route import NOWHERE
 from collector.wire.shape import joined
 
 if TYPE_CHECKING:
@@ -31,13 +31,11 @@ if TYPE_CHECKING:
 
     from collector.ledger.ledger import Ledger
     from collector.reading import Reading
-    from collector.route import Router
-    from collector.wire.column import Cells, Column, Head, Point
+    from collector.route import Router, Routes
+    from collector.wire.column import Cells, Column, Head
     from collector.wire.reader import Context, Part
     from collector.wire.shape import RequestShape
 
-POINTS_MAX = 200_000
-"""Points whose rows are remembered apart from shapes; beyond, the memory starts anew."""
 COUNT_MAX = np.uint64(2**53)
 """Above, a double no longer tells neighbours apart, and the exposition has only doubles."""
 
@@ -67,15 +65,6 @@ class Bound:
         plain = first != BIN and not len(self.stale) and not len(self.unknown)
         lies = plain and self.temporality is not Temporality.DELTA and (self.rows == run).all()
         self.where = slice(first, first + len(self.rows)) if lies else self.rows
-
-
-class Found(NamedTuple):
-    """Rows of one metric's points, by all that tells these apart."""
-
-    book: Book
-    state: tuple[int, int]
-    """The `closings` of the book and `slept` of the router when it was made."""
-    rows: dict[Point, int]
 
 
 @dataclass
@@ -129,13 +118,11 @@ def join(shape: RequestShape, parts: Sequence[Part]) -> Binding:
 
 
 class Binder:
-    """Finds rows; remembers those of points that it found, for as long as no row is given back."""
+    """Finds rows, and opens those that are missing."""
 
     def __init__(self, ledger: Ledger, router: Router) -> None:
         self._ledger = ledger
         self._router = router
-        self._found: dict[tuple[Context, Head], Found] = {}
-        self._size = 0
 
     def bind(self, part: Part, now: float) -> Binding:
         """Find a row for every point of a part's shape."""
@@ -143,86 +130,83 @@ class Binder:
         binding = Binding([], Counter(shape.refused), 0, self._ledger.freed)
         if shape.head is None:
             return binding
+        frame = _frame(part.context, shape.head)
+        if frame is None:
+            binding.refused[Reason.DUPLICATE_ATTRIBUTE] += shape.points
+            return binding
         for column in shape.columns:
+            routes = self._router.routes(frame, [point.attributes for point in column.points])
             if column.layout.is_exemplar:
-                verdicts = self._verdicts(part.context, shape.head, column.points)
-                series = [one.series if isinstance(one, Route) else NO_SERIES for one in verdicts]
+                series = np.where(routes.sources == NOWHERE, NO_SERIES, routes.series)
                 binding.bounds.append(_bound(column, shape.head, self._ledger.exemplars, series))
                 continue
+            binding.refused.update(routes.refused)
+            binding.dropped += routes.dropped
             book = self._ledger.book(shape.head.kind, shape.head.temporality, column.layout.bounds)
-            known = self._known(part.context, shape.head, book)
-            rows = [known.get(point, BIN) for point in column.points]
-            unknown = [at for at, row in enumerate(rows) if row == BIN]
-            points = [column.points[at] for at in unknown]
-            verdicts = self._verdicts(part.context, shape.head, points)
-            rows_max = self._ledger.room + len(book)
-            for at, point, verdict in zip(unknown, points, verdicts):
-                row = self._row(book, verdict, point.start, now, rows_max)
-                if isinstance(row, int):
-                    rows[at] = known[point] = row
-                    self._size += 1
-                elif row is None:
-                    binding.dropped += 1
-                else:
-                    binding.refused[row] += 1
+            lives = np.array([point.start for point in column.points], np.uint64)
+            if not isinstance(book, Lives):
+                lives = np.zeros_like(lives)
+            rows = self._rows(book, routes, lives, now, binding.refused)
             binding.bounds.append(_bound(column, shape.head, book, rows))
         return binding
 
-    def forget(self) -> None:
-        """Forget what was found; after rows were given back nothing of it is known any more."""
-        self._found.clear()
-        self._size = 0
-
-    def _known(self, context: Context, head: Head, book: Book) -> dict[Point, int]:
-        """Return the rows of a metric's points that are known to be theirs."""
-        state = book.closings, self._router.slept
-        found = self._found.get((context, head))
-        if found is None or found.book is not book or found.state != state:
-            if self._size > POINTS_MAX:
-                self.forget()
-            found = self._found[context, head] = Found(book, state, {})
-        return found.rows
-
-    def _verdicts(
-        self, context: Context, head: Head, points: Sequence[Point]
-    ) -> Iterator[Route | Reason | None]:
-        """Ask the router for points of a metric."""
-        if context.resource is None or context.scope is None:
-            yield from [Reason.DUPLICATE_ATTRIBUTE] * len(points)
-            return
-        for point in points:
-            yield self._router.route(
-                Stream(
-                    resource=context.resource,
-                    scope=context.scope,
-                    name=head.name,
-                    unit=head.unit,
-                    kind=head.kind,
-                    temporality=head.temporality,
-                    attributes=point.attributes,
-                    description=head.description,
-                )
-            )
-
-    def _row(
-        self, book: Book, verdict: Route | Reason | None, start: int, now: float, rows_max: int
-    ) -> int | Reason | None:
-        """Return the row of a source's life, or why it gets none."""
-        if not isinstance(verdict, Route):
-            return verdict
-        life = start if isinstance(book, Lives) else 0
-        row = book.find(verdict.source, life)
-        if row is not None:
-            return row
-        if len(book) >= rows_max:
-            return Reason.STREAM_LIMIT
-        if isinstance(book, Lives) and book.is_closed(verdict.source, life):
-            return Reason.TOO_LATE
-        return book.open(verdict.source, life, verdict.series, now)
+    def _rows(
+        self,
+        book: Book,
+        routes: Routes,
+        lives: NDArray[np.uint64],
+        now: float,
+        refused: Counter[Reason],
+    ) -> NDArray[np.intp]:
+        """Return the rows of sources' lives, BIN where there is none."""
+        rows, fresh = book.find_all(routes.sources, lives)
+        missing = (rows == BIN) & (routes.sources != NOWHERE)
+        if not missing.any():
+            return rows
+        # Of those that have no row at all there are most, and nothing to decide.
+        new = np.flatnonzero(missing & fresh)
+        sources = routes.sources[new]
+        room = self._ledger.room
+        if (
+            len(new) <= room
+            and self._ledger.owners.is_free(sources).all()
+            and len(np.unique(sources)) == len(sources)
+        ):
+            rows[new] = book.open_all(sources, lives[new], routes.series[new], now)
+            missing[new] = False
+            room -= len(new)
+        for at in np.flatnonzero(missing).tolist():
+            source, life = int(routes.sources[at]), int(lives[at])
+            row = book.find(source, life)
+            if row is not None:
+                rows[at] = row
+            elif room <= 0:
+                refused[Reason.STREAM_LIMIT] += 1
+            elif isinstance(book, Lives) and book.is_closed(source, life):
+                refused[Reason.TOO_LATE] += 1
+            else:
+                rows[at] = book.open(source, life, int(routes.series[at]), now)
+                room -= 1
+        return rows
 
 
-def _bound(column: Column, head: Head, book: Book | Exemplars, found: list[int]) -> Bound:
-    rows = np.array(found, np.intp)
+def _frame(context: Context, head: Head) -> Stream | None:
+    """Return what all points of a metric have in common; None where nobody can say."""
+    if context.resource is None or context.scope is None:
+        return None
+    return Stream(
+        resource=context.resource,
+        scope=context.scope,
+        name=head.name,
+        unit=head.unit,
+        kind=head.kind,
+        temporality=head.temporality,
+        attributes=(),
+        description=head.description,
+    )
+
+
+def _bound(column: Column, head: Head, book: Book | Exemplars, rows: NDArray[np.intp]) -> Bound:
     used = rows[rows != BIN]
     lives = isinstance(book, Lives) and head.temporality is Temporality.CUMULATIVE
     untold = (

@@ -20,6 +20,7 @@ from collector.keeper import REQUEST, START, STATE, TICK, Keeper
 from collector.ledger.ledger import Ledger
 from collector.outlets.outlet import Feed
 from collector.redacted import Redacted
+from collector.rewriting import Rewriting
 from collector.route import Router
 from collector.self_metrics import Sample, counter, gauge
 from collector.state.read import restore
@@ -95,8 +96,9 @@ class Engine:
                 times=any(outlet.wants_times for outlet in outlets),
             )
         )
-        self._redacted = Redacted(pipeline.rewrite)
-        self._router = Router(self._redacted.rewrite, self._admit, streams_max)
+        self._redacted = Redacted()
+        rules = Rewriting(pipeline.rewrite, self._redacted, is_blind=pipeline.is_blind)
+        self._router = Router(rules.of, self._admit, streams_max)
         self._binder = Binder(self.ledger, self._router)
         self._expiry = Expiry(self._router, self.ledger, self._leave, self._line, streams_max)
         self.keeper = Keeper(journal, self.ledger, self._router) if journal else None
@@ -299,7 +301,5 @@ class Engine:
         """Let those sleep who fell silent; hide what no exporter found alive when it listened."""
         living = np.logical_or.reduce([outlet.living(feeder) for outlet, feeder in self._joints])
         self._expiry.run(self._before, living, pressed=self.pressed)
-        if self._freed != self.ledger.freed:
-            self._binder.forget()
-            if self._keeps and self.keeper:
-                self.keeper.mark(TICK, self._now)
+        if self._freed != self.ledger.freed and self._keeps and self.keeper:
+            self.keeper.mark(TICK, self._now)

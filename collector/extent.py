@@ -6,12 +6,13 @@ numbers are those that others stop at too, so what is let through here can be st
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from collector.errors import Reason, Untranslatable
+from collector.model import text_of
 
 if TYPE_CHECKING:
-    from collector.model import Stream
+    from collector.model import Attributes, Stream
 
 LABELS_MAX = 128
 """What the SDKs stop at where they have a limit
@@ -26,17 +27,35 @@ STREAM_LENGTH_MAX = 64 * 1024
 STREAM_ATTRIBUTES_MAX = 4 * LABELS_MAX
 
 
-def check_stream(stream: Stream) -> None:
-    """Refuse a stream that is too much to remember, whatever the rules leave of it."""
-    length = len(stream.name) + len(stream.unit) + len(stream.description)
-    length += sum(map(len, stream.scope[:3]))
-    pairs = 0
-    for attributes in (stream.resource, stream.scope.attributes, stream.attributes):
-        pairs += len(attributes)
-        for key, value in attributes:
-            length += len(key) + len(value if isinstance(value, str) else value.text)
-    if length > STREAM_LENGTH_MAX or pairs > STREAM_ATTRIBUTES_MAX:
-        raise Untranslatable(Reason.STREAM_SIZE)
+class Extent(NamedTuple):
+    """How much there is of a stream, or of a part of it."""
+
+    length: int
+    """Characters of names, keys, values and the description."""
+    pairs: int
+
+    def check(self, attributes: Attributes) -> None:
+        """Refuse a stream that has these attributes besides: too much to remember.
+
+        That is so whatever the rules leave of it.
+        """
+        length, pairs = self.length + _length(attributes), self.pairs + len(attributes)
+        if length > STREAM_LENGTH_MAX or pairs > STREAM_ATTRIBUTES_MAX:
+            raise Untranslatable(Reason.STREAM_SIZE)
+
+
+def extent(frame: Stream) -> Extent:
+    """Measure a frame."""
+    length = len(frame.name) + len(frame.unit) + len(frame.description)
+    length += sum(map(len, frame.scope[:3]))
+    length += _length(frame.resource) + _length(frame.scope.attributes)
+    return Extent(length, len(frame.resource) + len(frame.scope.attributes))
+
+
+def _length(attributes: Attributes) -> int:
+    return sum(
+        [len(key) + len(value if type(value) is str else value[1]) for key, value in attributes]
+    )
 
 
 def check_labels(stream: Stream) -> None:
@@ -47,6 +66,5 @@ def check_labels(stream: Stream) -> None:
         raise Untranslatable(Reason.LABEL_LENGTH)
     for attributes in (stream.resource, stream.scope.attributes, stream.attributes):
         for key, value in attributes:
-            text = value if isinstance(value, str) else value.text
-            if len(key) > NAME_LENGTH_MAX or len(text) > VALUE_LENGTH_MAX:
+            if len(key) > NAME_LENGTH_MAX or len(text_of(value)) > VALUE_LENGTH_MAX:
                 raise Untranslatable(Reason.LABEL_LENGTH)

@@ -122,6 +122,11 @@ class Stream:
             _put(other, name, changes[name] if name in changes else getattr(self, name))
         return other
 
+    @property
+    def frame(self) -> Stream:
+        """All that the points of a metric have in common: the stream without its attributes."""
+        return self.but(attributes=())
+
 
 class Target(NamedTuple):
     """Whom a series is from; with both set, `target_info` tells its other resource attributes."""

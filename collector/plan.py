@@ -109,6 +109,8 @@ class Pipeline:
     memory_limiter: MemoryLimiter | None
     rewrite: Rewrite
     """All rules, in the order of the pipeline; may raise errors.RuleConflict and RuleFailed."""
+    is_blind: bool
+    """Whether no rule looks at a value of a point's attribute; see rule.Processor."""
     rules: tuple[tuple[ComponentId, Rewrite], ...]
     """The same one by one."""
     exporters: tuple[ComponentId, ...]
@@ -251,6 +253,7 @@ def _pipeline(
         processors=tuple(rules),
         memory_limiter=next((p.memory_limiter for p in rules.values() if p.memory_limiter), None),
         rewrite=in_order([rewrite for _, rewrite in rewrites]),
+        is_blind=all(rule.is_blind for rule in rules.values() if rule.rewrite),
         rules=tuple(rewrites),
         exporters=tuple(_used(section, "exporters", exporters, least=1)),
         interval_seconds=min(

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
     from collector.model import Attributes, Stream
 
@@ -22,24 +22,24 @@ OTHER = "other"
 
 
 class Redacted:
-    """Runs a pipeline's rules, and counts."""
+    """Counts."""
 
-    def __init__(self, rewrite: Callable[[Stream], Stream | None]) -> None:
-        self._rewrite = rewrite
+    def __init__(self) -> None:
         self.streams: Counter[str] = Counter()
         """Streams since the start that lost an attribute, by its key; dropped ones lost none."""
 
-    def rewrite(self, stream: Stream) -> Stream | None:
-        """Run the rules; see `rule.Rewrite`."""
-        left = self._rewrite(stream)
-        if left is not None and left is not stream:
-            remaining = {key for attributes in _all(left) for key, _ in attributes}
-            for attributes in _all(stream):
-                for key, _ in attributes:
-                    if key not in remaining:
-                        remaining.add(key)  # once, wherever else it stood
-                        self.streams[self._name(key)] += 1
-        return left
+    def lost(self, stream: Stream, left: Stream) -> list[str]:
+        """Return the keys that a stream had and what is left of it has not, each once."""
+        if left is stream:
+            return []
+        remaining = {key for attributes in _all(left) for key, _ in attributes}
+        every = dict.fromkeys(key for attributes in _all(stream) for key, _ in attributes)
+        return [key for key in every if key not in remaining]
+
+    def count(self, keys: Iterable[str]) -> None:
+        """Count a stream that lost some keys."""
+        for key in keys:
+            self.streams[self._name(key)] += 1
 
     def _name(self, key: str) -> str:
         is_told = key in self.streams or len(self.streams) < KEYS_MAX

@@ -1,6 +1,7 @@
 """Stream -> source -> series: what the rules made of each stream, remembered.
 
-Rules run once per new stream; afterwards its source and its series are two numbers. A series is
+Rules run once per new stream; afterwards its source and its series are two numbers, and whoever
+knows its frame and attributes finds them. A series is
 what the rules left of all streams that became equal. A source is awake or asleep, and a series is
 shown from its first source that wakes on; who sleeps, what is hidden, and for how long that is
 remembered, others decide. Here are the limits on streams, how many are awake and how long they are.
@@ -9,36 +10,48 @@ No numbers of points, no time, no exporter and no transport come in.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from collector.errors import Reason, RuleConflict, Untranslatable
-from collector.extent import check_labels, check_stream
+from collector.extent import check_labels, extent
 from collector.model import Kind, Merge, Temporality
+from collector.register import Register
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from collector.model import Stream
+    from collector.extent import Extent
+    from collector.model import Attributes, Stream
+    from collector.rule import ByFrame, Left
+
+NOWHERE = -1
+"""The source of a stream that has none."""
 
 
-class Route(NamedTuple):
-    """Where a stream's numbers go."""
+class Routes(NamedTuple):
+    """Where the numbers of some streams go."""
 
-    source: int
-    series: int
+    sources: NDArray[np.intp]
+    """One per stream, or NOWHERE."""
+    series: NDArray[np.int32]
+    """Those of the sources."""
+    refused: Mapping[Reason, int]
+    """How many of those are refused, by reason."""
+    dropped: int
+    """How many of those a rule dropped."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Fed:
-    """A series, and how many sources it has."""
+    """What feeds a series."""
 
-    stream: Stream
-    """What the rules left of them."""
     sources: int = 0
     awake: int = 0
     is_shown: bool = False
@@ -49,48 +62,46 @@ class Fed:
 class Router:
     """Remembers routes; gives sources and series their numbers.
 
-    `rewrite` is the pipeline's rules (None: dropped by one of them); `admit` is told of every
-    series that is to be shown with its number and may refuse it.
+    `rules` are those of the pipeline; `admit` is told of every series that is to be shown with its
+    number and may refuse it.
     """
 
     def __init__(
         self,
-        rewrite: Callable[[Stream], Stream | None],
+        rules: ByFrame,
         admit: Callable[[int, Stream], None],
         streams_max: int,
     ) -> None:
-        self._rewrite = rewrite
+        self._rules = rules
         self._admit = admit
         self._streams_max = streams_max
-        self._routes: dict[Stream, Route] = {}
-        self._streams: list[Stream | None] = []
-        """By source; None where the number is free."""
+        self._sources = Register()
         self._awake = np.zeros(64, np.bool_)
-        """By source."""
-        self._free_sources: list[int] = []
-        self._numbers: dict[Stream, int] = {}
+        """By source, as is the next."""
+        self._series_of = np.zeros(64, np.int32)
+        self._series = Register()
         self._fed: dict[int, Fed] = {}
-        self._free: list[int] = []
         self.quiet: set[int] = set()
         """Series that are shown though all their sources are asleep, or forgotten."""
         self.streams = 0
         """How many streams are awake."""
-        self.slept = 0
-        """How often sources fell asleep: one that is asleep has to be asked for by its stream."""
         self.series = 0
         """How many series are shown."""
-        self.size = 0
+
+    @property
+    def size(self) -> int:
         """Series are numbered below this."""
+        return self._series.size
 
     @property
     def sources(self) -> int:
         """Sources are numbered below this."""
-        return len(self._streams)
+        return self._sources.size
 
     @property
     def dormant(self) -> int:
         """How many streams are asleep."""
-        return len(self._routes) - self.streams
+        return len(self._sources) - self.streams
 
     @property
     def awake(self) -> NDArray[np.bool_]:
@@ -101,72 +112,106 @@ class Router:
     def asleep(self) -> NDArray[np.bool_]:
         """Which sources are asleep."""
         known = np.ones(self.sources, np.bool_)
-        known[self._free_sources] = False
+        known[self._sources.free] = False
         return known & ~self.awake
 
-    def route(self, stream: Stream) -> Route | Reason | None:
-        """Return the stream's route, the reason why it has none, or None if a rule dropped it."""
-        route = self._routes.get(stream)
-        if route is not None and self._awake[route.source]:
-            return route
+    def routes(self, frame: Stream, asked: Sequence[Attributes]) -> Routes:
+        """Return the routes of streams of one frame, in their order."""
+        known = self._sources.numbers(frame)
+        sources = np.fromiter(map(known.get, asked, repeat(NOWHERE)), np.intp, len(asked))
+        # NOWHERE finds somebody's, too: whose, does not matter.
+        unknown = np.flatnonzero((sources == NOWHERE) | ~self._awake[sources]).tolist()
+        refused: Counter[Reason] = Counter()
+        dropped = 0
+        if not unknown:
+            return Routes(sources, self._series_of[sources], refused, dropped)
+        around = self._around(frame)
+        for at in unknown:
+            found = self._route(around, asked[at])
+            if isinstance(found, Reason):
+                refused[found] += 1
+            elif found is None:
+                dropped += 1
+            else:
+                sources[at] = found
+        return Routes(sources, self._series_of[sources], refused, dropped)
+
+    def route(self, stream: Stream) -> int | Reason | None:
+        """Return a stream's source, the reason why it has none, or None if a rule dropped it."""
+        return self._route(self._around(stream.frame), stream.attributes)
+
+    def _around(self, frame: Stream) -> _Around:
+        return _Around(frame, self._rules(frame), extent(frame))
+
+    def _route(self, around: _Around, attributes: Attributes) -> int | Reason | None:
+        source = self._sources.numbers(around.frame).get(attributes)
+        if source is not None and self._awake[source]:
+            return source
         if self.streams >= self._streams_max:
             return Reason.STREAM_LIMIT
         try:
-            if route is None:
-                return self._new(stream)
-            self._wake(route, self._fed[route.series])
+            if source is None:
+                return self._new(around, attributes)
+            self._wake(source, self.series_of(source))
         except RuleConflict:
             return Reason.CONFLICTING_AGGREGATION
         except Untranslatable as refusal:
             return refusal.reason
-        return route
+        return source
 
-    def _new(self, stream: Stream) -> Route | None:
-        check_stream(stream)
-        rewritten = self._rewrite(stream)
-        if rewritten is None:
+    def _new(self, around: _Around, attributes: Attributes) -> int | None:
+        around.extent.check(attributes)
+        left = around.rules(attributes)
+        if left is None:
             return None
-        check_labels(rewritten)
-        known = self._numbers.get(rewritten)
-        fed = Fed(rewritten) if known is None else self._fed[known]
-        number = known
+        number = self._series.numbers(left[0]).get(left[1])
         if number is None:
-            number = self._free[-1] if self._free else self.size
-        route = Route(self._free_sources[-1] if self._free_sources else self.sources, number)
-        if route.source == len(self._awake):
-            self._awake = np.concatenate([self._awake, np.zeros_like(self._awake)])
-        self._wake(route, fed)
-        # It was not refused: now the numbers are taken.
-        if known is None:
-            self._numbers[rewritten] = number
-            self._fed[number] = fed
-            if self._free:
-                self._free.pop()
-            self.size = max(self.size, number + 1)
-        fed.sources += 1
-        if self._free_sources:
-            self._streams[self._free_sources.pop()] = stream
+            number = self._new_series(*left)
         else:
-            self._streams.append(stream)
-        self._routes[stream] = route
-        return route
+            self._show(number)
+        # It was not refused: now the numbers are taken.
+        source = self._sources.add(around.frame, attributes)
+        if source == len(self._awake):
+            self._awake = np.append(self._awake, np.zeros_like(self._awake))
+            self._series_of = np.append(self._series_of, np.zeros_like(self._series_of))
+        self._series_of[source] = number
+        self._fed[number].sources += 1
+        self._wake(source, number)
+        return source
 
-    def _wake(self, route: Route, fed: Fed) -> None:
-        """Count a source as awake; raises Untranslatable if its series cannot be shown (again)."""
+    def _new_series(self, frame: Stream, attributes: Attributes) -> int:
+        stream = frame.but(attributes=attributes)
+        check_labels(stream)
+        self._admit(self._series.next, stream)
+        number = self._series.add(frame, attributes)
+        self._fed[number] = Fed(is_shown=True)
+        self.series += 1
+        return number
+
+    def _show(self, number: int) -> None:
+        """Let a series be shown (again); raises Untranslatable if it cannot be."""
+        fed = self._fed[number]
         if not fed.is_shown:
-            self._admit(route.series, fed.stream)
+            self._admit(number, self._series.stream(number))
             fed.is_shown = True
             self.series += 1
-        self.quiet.discard(route.series)
-        fed.awake += 1
+
+    def _wake(self, source: int, number: int) -> None:
+        """Count a source as awake; raises Untranslatable if its series cannot be shown (again)."""
+        self._show(number)
+        self.quiet.discard(number)
+        self._fed[number].awake += 1
         self.streams += 1
-        self._awake[route.source] = True
+        self._awake[source] = True
+
+    def series_of(self, source: int) -> int:
+        """Return the series of a source."""
+        return int(self._series_of[source])
 
     def sleep(self, sources: Iterable[int]) -> None:
         """Let sources that are awake fall asleep."""
         for source in sources:
-            self.slept += 1
-            number = self._routes[self._stream_of(source)].series
+            number = self.series_of(source)
             fed = self._fed[number]
             fed.awake -= 1
             self.streams -= 1
@@ -174,42 +219,43 @@ class Router:
             if not fed.awake:
                 self.quiet.add(number)
 
-    def find(self, stream: Stream) -> Route | None:
-        """Return the route of a stream that has one, and wake nobody."""
-        return self._routes.get(stream)
+    def find(self, stream: Stream) -> int | None:
+        """Return the source of a stream that has one, and wake nobody."""
+        return self._sources.find(stream)
 
     def inherit(self, stream: Stream) -> int | None:
         """Return the series that a forgotten stream was part of; None if it has no place now."""
-        route = self._routes.get(stream)
-        if route is None:
+        source = self._sources.find(stream)
+        if source is None:
             try:
-                route = self._new(stream)
+                source = self._new(self._around(stream.frame), stream.attributes)
             except (RuleConflict, Untranslatable):
                 return None
-            if route is None:
+            if source is None:
                 return None
-            self.sleep([route.source])
-            self.forget([route.source])
-        self._fed[route.series].last = stream
-        return route.series
+            self.sleep([source])
+            self.forget([source])
+        number = self.series_of(source)
+        self._fed[number].last = stream
+        return number
 
-    def copied(self) -> tuple[list[Stream | None], NDArray[np.bool_], dict[int, Stream]]:
+    def copied(self) -> tuple[Register, NDArray[np.bool_], dict[int, Stream]]:
         """Return copies: streams by source, who is awake, who left something to which series."""
         heirs = {number: fed.last for number, fed in self._fed.items() if fed.last is not None}
-        return list(self._streams), self.awake.copy(), heirs
+        return self._sources.copied(), self.awake.copy(), heirs
 
     def levels(self, sources: Iterable[int]) -> list[int]:
         """Return those of the sources whose numbers rise and fall: they mean nothing for later."""
-        return [source for source in sources if _is_level(self._stream_of(source))]
+        return [source for source in sources if _is_level(self._sources.frame(source))]
 
     def forget(self, sources: Iterable[int]) -> set[int]:
         """Forget sources that are asleep; return the series that have no other."""
         left = set()
         for source in sources:
-            number = self._routes.pop(self._stream_of(source)).series
+            number = self.series_of(source)
             fed = self._fed[number]
-            fed.last, self._streams[source] = self._streams[source], None
-            self._free_sources.append(source)
+            fed.last = self._sources.stream(source)
+            self._sources.remove(source)
             fed.sources -= 1
             if not fed.sources:
                 left.add(number)
@@ -217,13 +263,13 @@ class Router:
 
     def merges(self, sources: Iterable[int]) -> dict[int, Merge]:
         """Return which of the sources' series are no sums."""
-        numbers = {self._routes[self._stream_of(source)].series for source in sources}
+        numbers = set(self._series_of[list(sources)].tolist())
         merges = ((number, self.merge(number)) for number in numbers)
         return {number: merge for number, merge in merges if merge is not Merge.SUM}
 
     def merge(self, number: int) -> Merge:
         """Return how the sources of a series become one number."""
-        return self._fed[number].stream.merge or Merge.SUM
+        return self._series.frame(number).merge or Merge.SUM
 
     def hide(self, numbers: Iterable[int]) -> None:
         """Note that quiet series are shown no more."""
@@ -234,8 +280,7 @@ class Router:
 
     def known(self) -> list[tuple[int, Stream]]:
         """Return every series with its number, those that are hidden last."""
-        every = sorted(self._fed.items(), key=lambda one: not one[1].is_shown)
-        return [(number, fed.stream) for number, fed in every]
+        return sorted(self._series, key=lambda one: not self._fed[one[0]].is_shown)
 
     def is_shown(self, number: int) -> bool:
         """Whether a series is shown."""
@@ -248,14 +293,16 @@ class Router:
     def drop(self, numbers: Collection[int]) -> None:
         """Forget series that are hidden and have no source."""
         for number in numbers:
-            del self._numbers[self._fed.pop(number).stream]
-            self._free.append(number)
+            del self._fed[number]
+            self._series.remove(number)
 
-    def _stream_of(self, source: int) -> Stream:
-        stream = self._streams[source]
-        if stream is None:
-            raise LookupError(source)
-        return stream
+
+class _Around(NamedTuple):
+    """What all streams of a frame have to do with."""
+
+    frame: Stream
+    rules: Callable[[Attributes], Left | None]
+    extent: Extent
 
 
 def _is_level(stream: Stream) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from collector.model import Stream
+from collector.model import Attributes, Stream
 
 if TYPE_CHECKING:
     from collector.settings import MemoryLimiter
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 Rewrite: TypeAlias = Callable[[Stream], Stream | None]
 """A rule: what a stream becomes; None where it is dropped. May raise errors.RuleConflict and
 errors.RuleFailed: then the stream is refused."""
+Left: TypeAlias = tuple[Stream, Attributes]
+"""A stream that rules left, as its frame and its attributes."""
+ByFrame: TypeAlias = Callable[[Stream], Callable[[Attributes], "Left | None"]]
+"""Rules on the streams of one frame after the other: given the frame, and then attributes."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,10 @@ class Processor:
     """One processor of the pipeline, configured."""
 
     rewrite: Rewrite | None = None
+    is_blind: bool = False
+    """Whether the rule looks at no value of a point's attribute: it may take, move and rename what
+    has a key, and put values of its own. One that says so without being so gives streams what is
+    another's."""
     memory_limiter: MemoryLimiter | None = None
     interval_seconds: float | None = None
     """How often exporters that push are to do so."""

@@ -37,6 +37,9 @@ TYPES = {
     Kind.SUMMARY: Type.SUMMARY,
 }
 
+NAMES_REMEMBERED = 4096
+"""Names of metrics, and of labels, that are not made again."""
+
 OWN_LABELS = {Type.HISTOGRAM: "le", Type.SUMMARY: "quantile"}
 """Labels that a type of family writes itself."""
 
@@ -65,7 +68,10 @@ class Translator:
     def __init__(self, settings: Prometheus, escaping: str = utf8.AS_IS) -> None:
         self._namespace = settings.namespace
         self._with_scope = not settings.without_scope_info
-        self._namer = namer(settings, escaping)
+        # Names and keys are few, and the same ones come with every new stream.
+        made = namer(settings, escaping)
+        remembering = lru_cache(NAMES_REMEMBERED)
+        self._namer = Namer(remembering(made.metric), remembering(made.label))
         self._source = lru_cache(maxsize=1024)(partial(_source, label_of=self._namer.label))
         """So that the series of one resource share its labels."""
         self._is_label = _matcher(settings.resource_labels)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from collector.ledger.owners import Owners
 from collector.model import Merge
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Book:
 
     columns: tuple[str, ...] = ("sources", "starts", "series", "seen", "present")
 
-    def __init__(self) -> None:
+    def __init__(self, owners: Owners | None = None) -> None:
+        """`owners` is shared by all books of a ledger."""
         self.sources = np.full(1, NOBODY, np.int64)
         self.starts = np.zeros(1, np.uint64)
         """When the row's life began, nanoseconds; 0 where there is one row for all lives. Of a
@@ -63,12 +65,11 @@ class Book:
         """Whether the row says anything: not before its first good reading."""
         self.told: NDArray[np.uint64] | None = None
         """The time of the newest point, nanoseconds, where somebody wants to know."""
-        self.closings = 0
-        """How often rows were given back: one that was found before may be another's now."""
         self._used = 1
         self._free: list[int] = []
-        self._only: dict[int, int] = {}
-        """The rows of sources that have one."""
+        self._owners = owners or Owners()
+        self._me = self._owners.join()
+        """Where it is noted which row is a source's, where it has one."""
         self._lives: dict[int, dict[int, int]] = {}
         """The rows of the other sources, by start."""
         self._retired: dict[int, int] = {}
@@ -103,52 +104,100 @@ class Book:
 
     def find(self, source: int, start: int) -> int | None:
         """Return the row of a source's life, if it has one."""
-        row = self._only.get(source)
-        if row is not None:
+        row = self._owners.row(source, self._me)
+        if row != BIN:
             return row if self.starts[row] == start else None
         lives = self._lives.get(source)
         return None if lives is None else lives.get(start)
 
+    def find_all(
+        self, sources: NDArray[np.intp], starts: NDArray[np.uint64]
+    ) -> tuple[NDArray[np.intp], Mask]:
+        """Return the rows of lives, BIN where there is none; and where the source has no row.
+
+        A negative source is nobody, and has none.
+        """
+        rows = self._owners.rows(sources, self._me)
+        fresh = rows == BIN
+        other = fresh | (self.starts[rows] != starts)
+        rows[other] = BIN
+        if self._lives:
+            for at in np.flatnonzero(other).tolist():
+                lives = self._lives.get(int(sources[at]))
+                if lives is not None:
+                    rows[at], fresh[at] = lives.get(int(starts[at]), BIN), False
+        return rows, fresh
+
+    def knows(self, source: int) -> bool:
+        """Whether a source has a row."""
+        return source in self._lives or self._owners.row(source, self._me) != BIN
+
     def open(self, source: int, start: int, series: int, now: float) -> int:
         """Give a source's life an empty row."""
-        row = self._take(series, now)
+        row = int(self._take(1, series, now)[0])
         self.sources[row] = source
         self.starts[row] = start
-        only = self._only.pop(source, None)
-        if only is not None:
+        only = self._owners.row(source, self._me)
+        if only != BIN:
+            self._owners.clear(source)
             self._lives[source] = {int(self.starts[only]): only}
         if source in self._lives:
             self._lives[source][start] = row
-        else:
-            self._only[source] = row
+        elif not self._owners.claim(source, self._me, row):
+            self._lives[source] = {start: row}
         return row
+
+    def open_all(
+        self,
+        sources: NDArray[np.intp],
+        starts: NDArray[np.uint64],
+        series: NDArray[np.int32],
+        now: float,
+    ) -> NDArray[np.intp]:
+        """Give sources that have no row in any book an empty one each; none is there twice."""
+        rows = self._take(len(sources), series, now)
+        self.sources[rows] = sources
+        self.starts[rows] = starts
+        self._owners.claim_all(sources, self._me, rows)
+        return rows
 
     def retired(self, series: int, now: float) -> int:
         """Return the row of a series' share, opened if need be."""
         row = self._retired.get(series)
         if row is None:
-            row = self._retired[series] = self._take(series, now)
+            row = self._retired[series] = int(self._take(1, series, now)[0])
         return row
 
-    def _take(self, series: int, now: float) -> int:
-        row = self._free.pop() if self._free else self._next()
-        self.sources[row] = NOBODY
-        self.series[row] = series
-        self.seen[row] = now
-        return row
+    def _take(self, count: int, series: int | NDArray[np.int32], now: float) -> NDArray[np.intp]:
+        """Return rows that are nobody's, ascending, for these series."""
+        again = min(count, len(self._free))
+        first, self._used = self._used, self._used + count - again
+        if self._used > len(self.seen):
+            self._grow()
+        rows = np.arange(first - again, self._used)
+        if again:
+            rows[:again] = sorted(self._free[-again:])
+            del self._free[-again:]
+        self.sources[rows] = NOBODY
+        self.series[rows] = series
+        self.seen[rows] = now
+        return rows
 
-    def _next(self) -> int:
-        if self._used == len(self.seen):
-            for name in self.columns:
-                column = getattr(self, name)
-                more = np.zeros((max(64, self._used), *column.shape[1:]), column.dtype)
-                setattr(self, name, np.concatenate([column, more]))
-        self._used += 1
-        return self._used - 1
+    def _grow(self) -> None:
+        """Make room for twice as many rows as there are.
+
+        Pages of memory on which nothing stands but zeros are not written on: they cost nothing.
+        """
+        room = max(64, 2 * self._used)
+        for name in self.columns:
+            column = getattr(self, name)
+            grown = np.zeros((room, *column.shape[1:]), column.dtype)
+            if column.any():
+                grown[: len(column)] = column
+            setattr(self, name, grown)
 
     def close(self, rows: Sequence[int]) -> None:
         """Give rows back, empty."""
-        self.closings += bool(rows)
         for row in rows:
             self._leave(row, int(self.sources[row]))
         chosen = np.array(rows, np.intp)
@@ -161,12 +210,16 @@ class Book:
         """Forget whose row it was."""
         if source == NOBODY:
             del self._retired[int(self.series[row])]
-        elif self._only.pop(source, None) is None:
+        elif source in self._lives:
             lives = self._lives[source]
             del lives[int(self.starts[row])]
-            if len(lives) == 1:
+            if len(lives) <= 1:
+                for last in lives.values():
+                    if not self._owners.claim(source, self._me, last):
+                        return
                 del self._lives[source]
-                (self._only[source],) = lives.values()
+        else:
+            self._owners.clear(source)
 
     def touch(self, rows: Rows, now: float) -> None:
         """Note that these rows were spoken for, whatever was said.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from collector.ledger.owners import Owners
+
 REMEMBERED = 128
 """Intervals remembered per row: at the SDKs' default of one export a minute, two hours."""
 
@@ -99,8 +101,8 @@ Chosen = tuple[list[int], int]
 class Deltas(Counts):
     """One row per source: the sum of its increments, of integers and of doubles."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owners: Owners | None = None) -> None:
+        super().__init__(owners)
         self.intervals: Intervals = Intervals()
 
     def record(

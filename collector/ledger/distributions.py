@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from collector.ledger.owners import Owners
     from collector.reading import Reading
 
 Chosen: TypeAlias = "slice | NDArray[np.intp]"
@@ -61,8 +62,8 @@ class Distributions(Exact, Lives):
 
     columns = (*Exact.columns, "counts", "sums", "base_counts", "times")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owners: Owners | None = None) -> None:
+        super().__init__(owners)
         self.counts = np.zeros(1, np.int64)
         self.sums = np.zeros(1, np.float64)
         self.base_counts = np.zeros(1, np.int64)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from collector.ledger.owners import Owners
+
 EXACT = 2**53
 """Beyond, not every integer is a double."""
 
@@ -33,8 +35,8 @@ class Exact(Book):
 
     columns = (*Book.columns, "base_floats", "base_lows")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owners: Owners | None = None) -> None:
+        super().__init__(owners)
         self.base_floats = np.zeros(1, np.float64)
         self.base_lows = np.zeros(1, np.float64)
         self._rest: dict[int, list[float]] = {}

@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from collector.ledger.book import Mask
+    from collector.ledger.owners import Owners
     from collector.reading import Exponential, Grid, Reading
 
 
 class Exponentials(Distributions):
     """One row per source and life."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owners: Owners | None = None) -> None:
+        super().__init__(owners)
         self.told_by_row: dict[int, tuple[Grid, NDArray[np.int64]]] = {}
         """How the values of a cumulative life lie, by row."""
         self.added_by_row: dict[int, Exponential] = {}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from collector.ledger.book import Rows
+    from collector.ledger.owners import Owners
     from collector.reading import Reading
 
 
@@ -24,8 +25,8 @@ class Histograms(Distributions):
 
     columns = (*Distributions.columns, "buckets", "base_buckets")
 
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        super().__init__()
+    def __init__(self, bounds: tuple[float, ...], owners: Owners | None = None) -> None:
+        super().__init__(owners)
         self.bounds = bounds
         self.buckets = np.zeros((1, len(bounds) + 1), np.int64)
         self.base_buckets = np.zeros((1, len(bounds) + 1), np.int64)

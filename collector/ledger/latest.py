@@ -15,14 +15,16 @@ from collector.ledger.scalars import Scalars
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from collector.ledger.owners import Owners
+
 
 class Latest(Scalars):
     """One row per source."""
 
     columns = (*Scalars.columns, "times")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owners: Owners | None = None) -> None:
+        super().__init__(owners)
         self.times = np.zeros(1, np.uint64)
 
     def record(

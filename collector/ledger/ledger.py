@@ -18,6 +18,7 @@ from collector.ledger.exemplars import Exemplars
 from collector.ledger.exponentials import Exponentials
 from collector.ledger.histograms import Histograms
 from collector.ledger.latest import Latest
+from collector.ledger.owners import Owners
 from collector.ledger.summaries import Summaries
 from collector.ledger.totals import Totals
 from collector.model import Kind, Merge, Temporality
@@ -44,11 +45,12 @@ class Ledger:
         """How often room was made; who was refused may ask again when it has changed."""
         self.dormant = 0
         """Sources that are silent and remembered; their rows do not count against the limit."""
-        self.totals = Totals()
-        self.latest = Latest()
-        self.deltas = Deltas()
-        self.exponentials = Exponentials()
-        self.summaries = Summaries()
+        self.owners = Owners()
+        self.totals = Totals(self.owners)
+        self.latest = Latest(self.owners)
+        self.deltas = Deltas(self.owners)
+        self.exponentials = Exponentials(self.owners)
+        self.summaries = Summaries(self.owners)
         self.exemplars = Exemplars()
         self._histograms: dict[tuple[float, ...], Histograms] = {}
         if timed:
@@ -58,7 +60,7 @@ class Ledger:
     def histograms(self, bounds: tuple[float, ...]) -> Histograms:
         """Return the book of histograms with these bounds."""
         if bounds not in self._histograms:
-            self._histograms[bounds] = Histograms(bounds)
+            self._histograms[bounds] = Histograms(bounds, self.owners)
             if self._timed:
                 self._histograms[bounds].keep_times()
         return self._histograms[bounds]

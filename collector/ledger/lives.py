@@ -17,16 +17,19 @@ from collector.ledger.book import Book, Rows, each_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from collector.ledger.owners import Owners
     from collector.model import Merge
 
 
 class Lives(Book):
     """One row per source and life."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owners: Owners | None = None) -> None:
+        super().__init__(owners)
         self._closed: dict[int, int] = {}
         self.returned: set[int] = set()
         """Rows that count from their first reading on, which has not come yet."""
@@ -53,11 +56,30 @@ class Lives(Book):
     def open(self, source: int, start: int, series: int, now: float) -> int:
         """Give a source's life an empty row."""
         row = super().open(source, start, series, now)
-        share = self._retired.get(series)
-        newest = self.pooled if share is None else max(self.pooled, int(self.starts[share]))
-        if (share is not None or self.pooled) and start <= newest:
-            self.returned.add(row)
+        self._welcome([row])
         return row
+
+    def open_all(
+        self,
+        sources: NDArray[np.intp],
+        starts: NDArray[np.uint64],
+        series: NDArray[np.int32],
+        now: float,
+    ) -> NDArray[np.intp]:
+        """Give sources that have no row in any book an empty one each; none is there twice."""
+        rows = super().open_all(sources, starts, series, now)
+        self._welcome(rows.tolist())
+        return rows
+
+    def _welcome(self, rows: Sequence[int]) -> None:
+        """Note which new rows are of lives that may have been here before."""
+        if not self._retired and not self.pooled:
+            return
+        for row in rows:
+            share = self._retired.get(int(self.series[row]))
+            newest = self.pooled if share is None else max(self.pooled, int(self.starts[share]))
+            if (share is not None or self.pooled) and self.starts[row] <= newest:
+                self.returned.add(row)
 
     def begin(self, rows: Rows) -> None:
         """Let those of these rows that returned count from here on."""
@@ -99,5 +121,5 @@ class Lives(Book):
         super().close(rows)
         self.returned.difference_update(rows)
         for source in sources:
-            if source not in self._only and source not in self._lives:
+            if not self.knows(source):
                 self._closed.pop(source, None)

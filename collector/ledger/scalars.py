@@ -13,6 +13,8 @@ from collector.model import Merge
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from collector.ledger.owners import Owners
+
 INT_MAX = 2**62
 """Beyond, integers go on as doubles, and what these cannot hold stays behind."""
 
@@ -27,8 +29,8 @@ class Scalars(Book):
 
     columns = (*Book.columns, "ints", "floats")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owners: Owners | None = None) -> None:
+        super().__init__(owners)
         self.ints = np.zeros(1, np.int64)
         self.floats = np.zeros(1, np.float64)
 
@@ -43,8 +45,8 @@ class Counts(Scalars, Exact):
 
     columns = (*Exact.columns, "ints", "floats", "base_ints")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owners: Owners | None = None) -> None:
+        super().__init__(owners)
         self.base_ints = np.zeros(1, np.int64)
 
     def counted(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from collector.ledger.book import Mask
+    from collector.ledger.owners import Owners
     from collector.reading import Reading
 
 
@@ -31,8 +32,8 @@ UNTOLD: Quantiles = ((), [])
 class Summaries(Distributions):
     """One row per source and life; summaries are always cumulative."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owners: Owners | None = None) -> None:
+        super().__init__(owners)
         self.told_by_row: dict[int, Quantiles] = {}
         """By row."""
 

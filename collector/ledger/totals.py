@@ -17,6 +17,8 @@ from collector.ledger.scalars import Counts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from collector.ledger.owners import Owners
+
 
 class Totals(Counts, Lives):
     """One row per source and life.
@@ -27,8 +29,8 @@ class Totals(Counts, Lives):
 
     columns = (*Counts.columns, "times")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owners: Owners | None = None) -> None:
+        super().__init__(owners)
         self.times = np.zeros(1, np.uint64)
         """Time of the newest reading, nanoseconds; kept where the start is unknown."""
 

@@ -35,11 +35,17 @@ def read(section: Section) -> Processor:
 
     https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/processor/metricstransformprocessor
     """
-    return Processor(in_order([_transform(each) for each in section.sections("transforms")]))
+    transforms = [_transform(each) for each in section.sections("transforms")]
+    return Processor(
+        in_order([transform for transform, _ in transforms]),
+        is_blind=all(is_blind for _, is_blind in transforms),
+    )
 
 
-def _transform(section: Section) -> Rewrite:
-    """One transform: each stream that matches is changed, whatever else its metric holds.
+def _transform(section: Section) -> tuple[Rewrite, bool]:
+    """One transform, and whether it looks at no value of a label.
+
+    Each stream that matches is changed, whatever else its metric holds.
 
     The Collector leaves a metric alone if only some of its points have the labels.
     """
@@ -53,7 +59,8 @@ def _transform(section: Section) -> Rewrite:
     pattern = _names.compiled(section, "include") if match_type == "regexp" else None
     matches = _names.matcher(pattern) if match_type == "regexp" else include.__eq__
     have_labels = _labels(section.section("experimental_match_labels"), match_type)
-    operations = [_operation(each, have_labels) for each in section.sections("operations")]
+    each_operation = section.sections("operations")
+    operations = [_operation(each, have_labels) for each in each_operation]
     renamed = _rename(section.text("new_name"), pattern)
     if action == "group":
         rules = _group(section)
@@ -70,7 +77,15 @@ def _transform(section: Section) -> Rewrite:
             is_meant = False  # quantiles cannot be added; the Collector leaves them as well
         return rules(stream) if is_meant else stream
 
-    return rewrite
+    return rewrite, "experimental_match_labels" not in section and all(
+        map(_is_blind, each_operation)
+    )
+
+
+def _is_blind(operation: Section) -> bool:
+    """Whether an operation looks at no value of a label."""
+    acts_on_keys = ("add_label", "aggregate_labels", "update_label")
+    return operation.text("action") in acts_on_keys and "value_actions" not in operation
 
 
 def _group(section: Section) -> Rewrite:

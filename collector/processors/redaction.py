@@ -56,6 +56,11 @@ class _Rules:
     all_types: bool
     mask: Mask
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether only keys decide, and no value is changed."""
+        return not (self.allowed_values or self.blocked_keys or self.blocked_values)
+
     def kept(self, attributes: Attributes) -> Attributes:
         """Go through attributes; only those with a blocked key or value change."""
         return tuple(
@@ -117,7 +122,7 @@ def read(section: Section) -> Processor:
         resource, attributes = kept(stream.resource), kept(stream.attributes)
         return stream.but(resource=resource, scope=scope, attributes=attributes)
 
-    return Processor(rewrite)
+    return Processor(rewrite, is_blind=rules.is_blind)
 
 
 def _mask(section: Section) -> Mask:

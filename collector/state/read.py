@@ -16,7 +16,6 @@ from collector.ledger.distributions import Distributions
 from collector.ledger.lives import Lives
 from collector.ledger.scalars import Scalars
 from collector.model import Kind, Scope, Stream, Temporality
-from collector.route import Route
 from collector.state import distributions, numbers, reserved
 from collector.state.write import FORMS, INTERVAL, NO_RECORDED_VALUE
 from collector.wire.values import attributes
@@ -117,16 +116,16 @@ def _restore(
         role = reserved.CARRIED if role == reserved.RETIRED else reserved.DISCOUNTED
         _take(book, row, role, point)
         return False
-    route = router.route(stream) if reserved.SEEN in told else router.find(stream)
-    if not isinstance(route, Route):
+    source = router.route(stream) if reserved.SEEN in told else router.find(stream)
+    if not isinstance(source, int):
         return bool(role == reserved.READING)
     start = point.start_time_unix_nano
-    found = book.find(route.source, start)
-    row = book.open(route.source, start, route.series, seen) if found is None else found
+    found = book.find(source, start)
+    row = book.open(source, start, router.series_of(source), seen) if found is None else found
     if reserved.SEEN in told:
         _keep(book, row, point, told)
     if told.get(reserved.ASLEEP):
-        router.sleep([route.source])
+        router.sleep([source])
     _take(book, row, role, point)
     return False
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collector.ledger.book import Book, Mask
     from collector.ledger.ledger import Ledger
     from collector.model import Stream
+    from collector.register import Register
     from collector.route import Router
 
 Told: TypeAlias = "tuple[str, Any, dict[str, Any]]"
@@ -55,7 +56,7 @@ class Writing(NamedTuple):
     """What is written: copies, as they were at one moment."""
 
     books: Sequence[Book]
-    streams: Sequence[Stream | None]
+    streams: Register
     """By source."""
     awake: Mask
     """By source."""
@@ -88,9 +89,7 @@ def requests(writing: Writing) -> Iterator[bytes]:
 def _told(writing: Writing, book: Book, row: int) -> tuple[Stream, list[Told]]:
     """Return a row's stream, and the points that make the row."""
     source, series = int(book.sources[row]), int(book.series[row])
-    stream = writing.heirs[series] if source == NOBODY else writing.streams[source]
-    if stream is None:
-        raise LookupError(source)
+    stream = writing.heirs[series] if source == NOBODY else writing.streams.stream(source)
     points: list[Told] = []
     for number, (role, point) in enumerate(_points(book, row)):
         point.start_time_unix_nano = int(book.starts[row])

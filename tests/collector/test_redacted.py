@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collector.redacted import KEY_LENGTH_MAX, KEYS_MAX, OTHER, Redacted
+from collector.rewriting import Rewriting
 from tests.collector.otlp import Request
 from tests.collector.pipeline import engine
 from tests.collector.streams import stream
@@ -11,19 +12,23 @@ from tests.collector.streams import stream
 def test_keys_are_counted_by_stream() -> None:
     """Wherever they stood, once a stream; what is left or dropped is not counted."""
     kept = stream(attributes="a=1")
-    one = Redacted(lambda given: None if given.name == "dropped" else kept)
-    one.rewrite(stream(attributes="a=1 b=2", resource="b=3 c=4", scope="d=5"))
-    one.rewrite(stream(attributes="b=2"))
-    one.rewrite(stream("dropped", attributes="e=1"))
+    one = Redacted()
+    rules = Rewriting(lambda given: None if given.name == "dropped" else kept, one, is_blind=False)
+    for given in (
+        stream(attributes="a=1 b=2", resource="b=3 c=4", scope="d=5"),
+        stream(attributes="b=2"),
+        stream("dropped", attributes="e=1"),
+    ):
+        rules.of(given.frame)(given.attributes)
     assert one.streams == {"b": 2, "c": 1, "d": 1}
 
 
 def test_keys_are_limited() -> None:
     """In number and length: they are of those who push."""
-    one = Redacted(lambda _: stream())
+    one = Redacted()
     for number in range(2 * KEYS_MAX):
-        one.rewrite(stream(attributes=f"k{number}=1"))
-    one.rewrite(stream(attributes=f"{'k' * (KEY_LENGTH_MAX + 1)}=1"))
+        one.count([f"k{number}"])
+    one.count(["k" * (KEY_LENGTH_MAX + 1)])
     assert len(one.streams) == KEYS_MAX + 1
     assert one.streams[OTHER] == KEYS_MAX + 1
 
