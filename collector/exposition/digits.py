@@ -61,8 +61,8 @@ def open_metrics_count_lines(values: NDArray[np.float64]) -> list[str]:
 
 
 @cache
-def _known(behind: str) -> tuple[str, ...]:
-    return tuple(f"{whole}{behind}" for whole in range(_KNOWN))
+def _known(behind: str) -> NDArray[np.object_]:
+    return np.array([f"{whole}{behind}" for whole in range(_KNOWN)], object)
 
 
 def _lines(
@@ -70,9 +70,12 @@ def _lines(
 ) -> list[str]:
     """Print what is whole and has no exponent as an integer, which is most, and the rest apart."""
     plain = (np.abs(values) < _EXPONENT_FROM) & (np.floor(values) == values)
-    wholes = np.where(plain, values, 0).astype(np.int64).tolist()
-    known = _known(behind)
-    texts = [known[whole] if 0 <= whole < _KNOWN else f"{whole}{behind}" for whole in wholes]
+    wholes = np.where(plain, values, 0).astype(np.int64)
+    known = (wholes >= 0) & (wholes < _KNOWN)
+    texts: list[str] = _known(behind).take(np.where(known, wholes, 0)).tolist()
+    unknown = np.flatnonzero(~known)
+    for at, whole in zip(unknown.tolist(), wholes[unknown].tolist()):
+        texts[at] = f"{whole}{behind}"
     others = np.flatnonzero(~plain)
     for at, value in zip(others.tolist(), values[others].tolist()):
         texts[at] = f"{of_others(value)}\n"

@@ -56,7 +56,8 @@ class Form:
             for line, text in behind.items():
                 at = self._place(line)
                 self._pieces[at] = f"{self._pieces[at][:-1]}{text}\n"
-            self._join(np.unique(changed // SEGMENT).tolist())
+            touched = np.logical_or.reduceat(differs, range(0, len(differs), SEGMENT))
+            self._join(np.flatnonzero(touched).tolist())
             self._numbers = numbers
         self._longer = list(behind)
         return self._segments

@@ -175,7 +175,10 @@ class Distributions(Exact, Lives):
             np.concatenate([self.sums[rows], pieces]),
             len(groups.series),
         )
-        return groups.add(self.counts) + groups.add(self.base_counts), sums
+        counts = groups.add(self.counts)
+        if self.base_counts.any():
+            counts += groups.add(self.base_counts)
+        return counts, sums
 
 
 def _grouped(rows: NDArray[np.intp], series: NDArray[np.int64]) -> Groups:

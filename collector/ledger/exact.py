@@ -62,6 +62,8 @@ class Exact(Book):
 
     def based(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Return all pieces of the bases of rows, each with its row."""
+        if not (self.base_floats.any() or self._rest):
+            return rows[:0], self.base_floats[:0]
         own = rows[(self.base_floats[rows] != 0) | (self.base_lows[rows] != 0)]
         columns = np.concatenate([self.base_floats[own], self.base_lows[own]])
         if not self._rest:
@@ -112,12 +114,9 @@ def sum_by(
     # A sum of two doubles is rounded right by the processor; so is an integer that is a double.
     rough = np.bincount(groups, weights=np.abs(ints.astype(np.float64)), minlength=size)
     terms = np.bincount(groups[floats != 0], minlength=size) + (rough != 0)
-    rows = np.flatnonzero(((terms > 2) | (rough > EXACT))[groups])
-    rows = rows[np.argsort(groups[rows], kind="stable")]
-    which, firsts = np.unique(groups[rows], return_index=True)
+    inexact, rows, spans = _members(groups, (terms > 2) | (rough > EXACT))
     own_ints, own_floats = ints[rows].tolist(), floats[rows].tolist()
-    for group, first, end in zip(which.tolist(), firsts, [*firsts[1:], len(rows)]):
-        sums[group] = _exactly(own_ints[first:end], own_floats[first:end])
+    sums[inexact] = [_exactly(own_ints[own], own_floats[own]) for own in spans]
     return sums
 
 
@@ -125,13 +124,32 @@ def sum_doubles_by(
     groups: NDArray[np.intp], doubles: NDArray[np.float64], size: int
 ) -> NDArray[np.float64]:
     """Add doubles up by group: the exact sum, rounded once."""
-    return sum_by(groups, np.zeros(len(groups), np.int64), doubles, size)
+    sums = np.bincount(groups, weights=doubles, minlength=size).astype(np.float64, copy=False)
+    inexact, rows, spans = _members(groups, np.bincount(groups, minlength=size) > 2)
+    own = doubles[rows].tolist()
+    sums[inexact] = [_sum(own[span]) for span in spans]
+    return sums
+
+
+def _members(
+    groups: NDArray[np.int64], chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], list[slice]]:
+    """Return the chosen groups, their rows one group behind the other, and where each lies."""
+    rows = np.flatnonzero(chosen[groups])
+    rows = rows[np.argsort(groups[rows], kind="stable")]
+    which = np.flatnonzero(chosen)
+    bounds = np.searchsorted(groups[rows], which).tolist()
+    return which, rows, [slice(*span) for span in zip(bounds, [*bounds[1:], len(rows)])]
 
 
 def _exactly(ints: Sequence[int], floats: Sequence[float]) -> float:
     whole = sum(ints)
     high = float(whole)
+    return _sum([high, float(whole - int(high)), *floats])
+
+
+def _sum(doubles: Sequence[float]) -> float:
     try:
-        return fsum([high, float(whole - int(high)), *floats])
+        return fsum(doubles)
     except (OverflowError, ValueError):  # beyond doubles on the way, or both infinities
-        return high + sum(floats)
+        return sum(doubles)
