@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from functools import lru_cache
-from http import HTTPStatus
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import unquote
@@ -20,16 +18,14 @@ import httptools
 
 from collector.errors import Code, Refused
 from collector.server import heads
+from collector.server.answers import CONTINUE, SHORT_BYTES, head, plain, short
 from collector.server.limits import Limit
-from collector.server.messages import BODY_TOO_LARGE, PLAIN, Request, Response
+from collector.server.messages import BODY_TOO_LARGE, Request
 from collector.server.room import report
 
 if TYPE_CHECKING:
+    from collector.server.messages import Response
     from collector.server.room import Room
-
-COPIED_BYTES_MAX = 64 * 1024
-"""Longer bodies are sent behind their head, not copied into one piece with it."""
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Pending(NamedTuple):
@@ -85,7 +81,7 @@ class Connection(asyncio.BufferedProtocol):
             self._closing = True
             self.abort()
         elif not self._room.enter(self):
-            self._write(_plain(503), "1.1", keep_alive=False, bare=False)
+            self._write(plain(503), "1.1", keep_alive=False, bare=False)
             self.leave()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -147,10 +143,10 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
         except httptools.HttpParserError:
             if not self._closing:
-                self._limit(Limit.MALFORMED, _plain(400))
+                self._limit(Limit.MALFORMED, plain(400))
         # Headers, and trailers behind a body, are kept by the parser until they are complete.
         if self._silent_bytes > self._room.limits.header_bytes_max and not self._closing:
-            self._limit(Limit.HEADER_BYTES, _plain(431))
+            self._limit(Limit.HEADER_BYTES, plain(431))
 
     def pause_writing(self) -> None:
         """Answer no more until the client has read; so a page is not kept a thousand times."""
@@ -196,14 +192,14 @@ class Connection(asyncio.BufferedProtocol):
         self._path = _path(self._url)
         chunk, self._chunk = self._chunk, b""
         if self._header_bytes > self._room.limits.header_bytes_max:
-            self._limit(Limit.HEADER_BYTES, _plain(431))
+            self._limit(Limit.HEADER_BYTES, plain(431))
         elif "host" not in self._headers and self._parser.get_http_version() == "1.1":
-            self._limit(Limit.MALFORMED, _plain(400))
+            self._limit(Limit.MALFORMED, plain(400))
         elif not self._admit(int(self._headers.get("content-length") or 0)):
             return
         elif "expect" in self._headers:
             if self._headers["expect"].lower() != "100-continue":
-                self._refuse(_plain(417))
+                self._refuse(plain(417))
             elif not self._pending:
                 self._transport.write(CONTINUE)
         elif chunk and self._parser.get_http_version() == "1.1":
@@ -287,7 +283,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
         elif self._reading:
             limit = Limit.HEADER_SECONDS if self._in_head else Limit.REQUEST_SECONDS
-            self._limit(limit, _plain(408))
+            self._limit(limit, plain(408))
         else:
             self._room.counts[Limit.IDLE_SECONDS] += 1
             self.leave()
@@ -349,31 +345,14 @@ class Connection(asyncio.BufferedProtocol):
         self._body = []
 
     def _write(self, response: Response, version: str, *, keep_alive: bool, bare: bool) -> None:
-        head = _head(response.status, response.content_type, response.headers)
-        connection = ""
-        if not keep_alive:
-            connection = "Connection: close\r\n"
-        elif version == "1.0":
-            connection = "Connection: keep-alive\r\n"
-        body = b"" if bare else response.body
-        length = len(response.body)
-        last = f"Date: {self._room.date}\r\nContent-Length: {length}\r\n{connection}\r\n"
-        if len(body) < COPIED_BYTES_MAX:
-            self._transport.write(b"".join((head, last.encode("latin-1"), body)))
+        connection = "close" if not keep_alive else "keep-alive" if version == "1.0" else ""
+        if len(response.body) <= SHORT_BYTES and not bare:
+            self._transport.write(short(response, self._room.date, connection))
             return
-        self._transport.write(b"".join((head, last.encode("latin-1"))))
-        self._transport.write(memoryview(body))  # of which asyncio can send a part uncopied
-
-
-@lru_cache(maxsize=256)
-def _head(status: int, content_type: str, headers: tuple[tuple[str, str], ...]) -> bytes:
-    pairs = (("Content-Type", content_type), *headers)
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-    return "".join(f"{line}\r\n" for line in [*lines, *map(": ".join, pairs)]).encode("latin-1")
-
-
-def _plain(status: int) -> Response:
-    return Response(status, PLAIN, f"{status} {HTTPStatus(status).phrase}".encode())
+        self._transport.write(head(response, self._room.date, connection))
+        if not bare:
+            # Of a view asyncio can send a part without a copy of the rest.
+            self._transport.write(memoryview(response.body))
 
 
 def _path(url: bytes) -> str:
