@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collector.intake import Intake
     from collector.plan import Plan
     from collector.server.door import Allowed
+    from collector.settings import Endpoint
 
 LOG_LEVELS = {
     "debug": logging.DEBUG,
@@ -125,6 +126,11 @@ def main() -> None:
     help="How much of the disk the state of a pipeline may take; beyond, pushes are refused and "
     "may be tried again.",
 )
+@click.option(
+    "--page",
+    metavar="HOST:PORT",
+    help="Serve a page for browsers here, such as 127.0.0.1:8080; port 0 takes a free one.",
+)
 def run(  # noqa: PLR0913 - what can be said on the command line
     config: Path,
     max_streams: int,
@@ -134,6 +140,7 @@ def run(  # noqa: PLR0913 - what can be said on the command line
     state_dir: Path | None,
     fsync: str,
     state_max_mib: int,
+    page: str | None,
 ) -> None:
     """Run the collector until SIGTERM or SIGINT."""
     plan = _plan(config)
@@ -150,8 +157,9 @@ def run(  # noqa: PLR0913 - what can be said on the command line
     )
     kept = StateDir(state_dir, Fsync(fsync), state_max_mib << 20) if state_dir else None
     allowed = _allowed(allow_from, allow_open)
+    extras = process.Extras(kept, _endpoint(page) if page else None)
     try:
-        process.run(plan, max_streams, _ready(ports_file), allowed, kept)
+        process.run(plan, max_streams, _ready(ports_file), allowed, extras)
     except (ListenError, StateDirError) as error:
         _fail(str(error))
 
@@ -305,6 +313,16 @@ def _plan(config: Path) -> Plan:
         _fail(f"{config}: {error.strerror}")
     except UnicodeDecodeError:
         _fail(f"{config}: not UTF-8")
+
+
+def _endpoint(text: str) -> Endpoint:
+    """Read where the page is served."""
+    from collector.settings import Endpoint  # noqa: PLC0415 - quick help
+
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        _fail(f"--page: {text} is no HOST:PORT: write 127.0.0.1:8080 or [::1]:8080")
+    return Endpoint(host.removeprefix("[").removesuffix("]"), int(port))
 
 
 def _allowed(allow_from: Sequence[str], allow_open: Sequence[str]) -> Allowed:

@@ -67,6 +67,7 @@ class System:
         self.database = database
         self.metrics_url = ""
         self.self_metrics_url = ""
+        self.page_url = ""
         self.workers: list[Child] = []
         self._children = children
         self._interrupted = interrupted
@@ -78,12 +79,14 @@ class System:
         """Run the embedded collector with the repository's YAML on ports that are free."""
         ports = directory / "ports.json"
         command = ("collector", "run", "--config", str(CONFIG), "--ports-file", str(ports))
+        command += ("--page", "127.0.0.1:0")
         names = ("OTLP_HTTP", "OTLP_GRPC", "PROMETHEUS", "HEALTH")
         free = {f"{name}_ENDPOINT": "127.0.0.1:0" for name in names} | {"SELF_METRICS_PORT": "0"}
         self._collector = self._start("collector", command, free)
         self.wait("it listens", ports.exists, self._collector)
         told = json.loads(ports.read_text())
         self.metrics_url = f"http://{told['prometheus']}/metrics"
+        self.page_url = f"http://{told['page']}/"
         self.self_metrics_url = f"http://{told['self_metrics']}/metrics"
         self._environ |= {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{told['otlp_http']}",

@@ -27,7 +27,7 @@ RANKS = {
         "state",
         "keeper",
         "engine",
-        "intake",
+        "intake page",
         "river",
         "server",
         "cli",

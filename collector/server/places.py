@@ -19,6 +19,7 @@ from collector.server.limits import Limits
 from collector.server.listening import ListenError
 from collector.server.metrics_http import MetricsHttp
 from collector.server.otlp_http import OtlpHttp
+from collector.server.page_http import PageHttp
 from collector.server.tls import Certificates
 from collector.settings import Timeouts
 
@@ -106,6 +107,10 @@ class Builder:
         if endpoint:
             handler = MetricsHttp(lambda _: self_metrics(), open_metrics=False)
             yield self._http(seats.self_metrics(endpoint), handler, Timeouts())
+
+    def page(self, endpoint: Endpoint) -> Place:
+        """Make the server of the page for browsers."""
+        return self._http("page", PageHttp(self._river, self._clock), Unguarded(endpoint), "--page")
 
     def _protocols(self, id_: ComponentId, otlp: Otlp, connections_max: int) -> Iterator[Place]:
         http, grpc = otlp

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collector.plan import Plan
     from collector.server.door import Allowed
     from collector.server.places import Place
+    from collector.settings import Endpoint
 
     Ready = Callable[[Mapping[str, str]], None]
 
@@ -67,15 +68,24 @@ class Sizes(NamedTuple):
     """Connections that those may open who push."""
 
 
+class Extras(NamedTuple):
+    """What is said on the command line and in no configuration."""
+
+    state_dir: StateDir | None = None
+    page: Endpoint | None = None
+    """Where the page for browsers is served."""
+
+
+NO_EXTRAS = Extras()
+
+
 class Collector:
     """All pipelines, with the servers before and behind them."""
 
-    def __init__(
-        self, plan: Plan, sizes: Sizes, allowed: Allowed, state_dir: StateDir | None
-    ) -> None:
+    def __init__(self, plan: Plan, sizes: Sizes, allowed: Allowed, extras: Extras) -> None:
         """Raises ListenError, and StateDirError."""
         self._clock = Clock()
-        self._river = River(plan, sizes.streams_max, state_dir)
+        self._river = River(plan, sizes.streams_max, extras.state_dir)
         self._health = HealthHttp(plan.health_check or HealthCheck(), self._clock)
         build = Builder(plan, self._river, self._clock, allowed)
         self._places = [
@@ -83,6 +93,8 @@ class Collector:
             *build.ways_out(),
             *build.windows(self._health, self._self_metrics),
         ]
+        if extras.page:
+            self._places.append(build.page(extras.page))
         allowed.refuse_unknown(place.server.name for place in self._places)
         self._watches = _watches(self._river.engines)
         self._pushers = pushers(plan, self._river, self._clock)
@@ -158,18 +170,18 @@ def run(
     streams_max: int,
     ready: Ready,
     allowed: Allowed,
-    state_dir: StateDir | None = None,
+    extras: Extras = NO_EXTRAS,
 ) -> None:
     """Run a plan until SIGTERM or SIGINT; `ready` is told the address of every server by name.
 
     Raises ListenError where an endpoint cannot be had, or would be open to other machines and
-    `allowed` does not say that it may; StateDirError where `state_dir` cannot be used.
+    `allowed` does not say that it may; StateDirError where the state directory cannot be used.
     """
     for warning in plan.warnings:
         log.warning(warning)
     workers_max = max(1, min(WORKERS_MAX, _files_max() - SPARE_FILES))
     sizes = Sizes(streams_max, workers_max)
-    asyncio.run(Collector(plan, sizes, allowed, state_dir).run(ready))
+    asyncio.run(Collector(plan, sizes, allowed, extras).run(ready))
 
 
 def _refuse_open(bound: Iterable[tuple[Place, socket.socket]]) -> None:

@@ -1,0 +1,1 @@
+"""The page: what it tells, and the files that a browser shows it with."""
