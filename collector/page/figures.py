@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collector.self_metrics import Sample
 
 BY_LABEL = {
-    "celery_task_sent_total": "task_name",
     "celery_task_started_total": "task_name",
     "celery_task_success_total": "task_name",
     "celery_task_failed_total": "task_name",
@@ -25,7 +24,6 @@ BY_LABEL = {
     "celery_task_runtime_seconds_sum": "task_name",
     "celery_task_runtime_seconds_count": "task_name",
     "celery_queue_length": "queue_name",
-    "celery_queue_oldest_age_seconds": "queue_name",
     "celery_worker_up": "hostname",
     "celery_worker_tasks_active": "hostname",
     "celery_worker_tasks_reserved": "hostname",
