@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collector.intake import Intake
     from collector.plan import Plan
     from collector.server.door import Allowed
-    from collector.settings import Endpoint
+    from collector.server.seats import Seat
 
 LOG_LEVELS = {
     "debug": logging.DEBUG,
@@ -131,6 +131,13 @@ def main() -> None:
     metavar="HOST:PORT",
     help="Serve a page for browsers here, such as 127.0.0.1:8080; port 0 takes a free one.",
 )
+@click.option(
+    "--page-auth",
+    metavar="EXTENSION",
+    default="",
+    help="Which of the configuration's authenticators asks who looks at the page, such as "
+    "basicauth/people.",
+)
 def run(  # noqa: PLR0913 - what can be said on the command line
     config: Path,
     max_streams: int,
@@ -141,6 +148,7 @@ def run(  # noqa: PLR0913 - what can be said on the command line
     fsync: str,
     state_max_mib: int,
     page: str | None,
+    page_auth: str,
 ) -> None:
     """Run the collector until SIGTERM or SIGINT."""
     plan = _plan(config)
@@ -157,7 +165,7 @@ def run(  # noqa: PLR0913 - what can be said on the command line
     )
     kept = StateDir(state_dir, Fsync(fsync), state_max_mib << 20) if state_dir else None
     allowed = _allowed(allow_from, allow_open)
-    extras = process.Extras(kept, _endpoint(page) if page else None)
+    extras = process.Extras(kept, _page(page, page_auth))
     try:
         process.run(plan, max_streams, _ready(ports_file), allowed, extras)
     except (ListenError, StateDirError) as error:
@@ -315,14 +323,20 @@ def _plan(config: Path) -> Plan:
         _fail(f"{config}: not UTF-8")
 
 
-def _endpoint(text: str) -> Endpoint:
-    """Read where the page is served."""
+def _page(where: str | None, authenticator: str) -> Seat | None:
+    """Read where the page is served, and who is asked there."""
+    from collector.server import seats  # noqa: PLC0415 - quick help
     from collector.settings import Endpoint  # noqa: PLC0415 - quick help
 
-    host, _, port = text.rpartition(":")
+    if where is None:
+        if authenticator:
+            _fail("--page-auth: there is no page without --page")
+        return None
+    host, _, port = where.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
-        _fail(f"--page: {text} is no HOST:PORT: write 127.0.0.1:8080 or [::1]:8080")
-    return Endpoint(host.removeprefix("[").removesuffix("]"), int(port))
+        _fail(f"--page: {where} is no HOST:PORT: write 127.0.0.1:8080 or [::1]:8080")
+    endpoint = Endpoint(host.removeprefix("[").removesuffix("]"), int(port))
+    return seats.page(endpoint, authenticator)
 
 
 def _allowed(allow_from: Sequence[str], allow_open: Sequence[str]) -> Allowed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import fsum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -118,6 +119,13 @@ class HistogramTable:
         cumulated = self.cumulated[row].tolist()
         return HistogramReading(
             self.bounds, cumulated, int(self.counts[row]), float(self.sums[row])
+        )
+
+    def sum_of(self, rows: NDArray[np.intp]) -> HistogramReading:
+        """Add some of its rows up."""
+        cumulated = self.cumulated[rows].sum(axis=0).tolist()
+        return HistogramReading(
+            self.bounds, cumulated, int(self.counts[rows].sum()), fsum(self.sums[rows].tolist())
         )
 
     def only(self, chosen: NDArray[np.bool_]) -> HistogramTable:

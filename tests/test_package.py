@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from collector.server.page_http import FILES
+
 ROOT = Path(__file__).parents[1]
 HEAVY = {
     *("bcrypt", "gevent", "grpcio", "httptools", "lark", "numpy", "psutil", "psycopg2-binary"),
@@ -84,6 +86,14 @@ def test_the_wheel_holds_the_two_packages_and_nothing_else(wheel: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"collector", "telemetry"}
     assert {"collector/py.typed", "telemetry/py.typed"} <= names
+
+
+def test_the_wheel_holds_the_page(wheel: Path) -> None:
+    """Every file that the page is served from, and the licence of what is not ours."""
+    with zipfile.ZipFile(wheel) as opened:
+        names = set(opened.namelist())
+    wanted = {f"collector/page/{name}" for name, _ in FILES.values()}
+    assert wanted | {"collector/page/vendor/uPlot.LICENSE"} <= names
 
 
 def test_the_extras_are_there(wheel: Path) -> None:

@@ -19,6 +19,8 @@ from collector.exposition.utf8 import AS_IS
 from collector.model import Type
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from collector.exposition.negotiate import Format
     from collector.model import Series
     from collector.reading import Readings
@@ -42,7 +44,14 @@ class Page:
         self._targets = Targets(target_info)
         self._blocks: dict[str, Numbers | Histograms | Summaries] = {}
         self._series: dict[int, Series] = {}
+        self.changes = 0
+        """How often series came or went."""
         self._order: list[Numbers | Histograms | Summaries | Targets] | None = None
+
+    @property
+    def series(self) -> Mapping[int, Series]:
+        """What is shown, by number."""
+        return self._series
 
     def add(self, number: int, series: Series) -> None:
         """Show a series from now on; raises Untranslatable where it cannot be."""
@@ -53,10 +62,12 @@ class Page:
         self._blocks[family.name].set(number, series.labels)
         self._targets.enter(number, series)
         self._series[number] = series
+        self.changes += 1
 
     def remove(self, number: int) -> None:
         """Stop to show a series."""
         series = self._series.pop(number)
+        self.changes += 1
         self._targets.leave(number, series)
         self._families.leave(series)
         block = self._blocks[series.family]

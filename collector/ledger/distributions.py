@@ -164,6 +164,13 @@ class Distributions(Exact, Lives):
             self._groups = _grouped(rows, series)
         return self._groups
 
+    def counted_rows(
+        self,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return sources, series and counts of the rows that say something."""
+        rows = self.spoken()
+        return self.sources[rows], self.series[rows], self.counts[rows] + self.base_counts[rows]
+
     def totals(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Add up counts and sums by series, in the order of the groups."""
         groups = self.groups()

@@ -114,6 +114,12 @@ class Ledger:
         sources, series, ints, floats = (np.concatenate(column) for column in zip(*parts))
         return sources, series, ints, floats
 
+    def counts(self) -> Contributions:
+        """Return how many values the rows of distributions tell of, in the same form."""
+        parts = [book.counted_rows() for book in self._distributions()]
+        sources, series, counts = (np.concatenate(column) for column in zip(*parts))
+        return sources, series, counts, np.zeros(len(counts))
+
     def tables(self) -> list[HistogramTable]:
         """Return what histograms with explicit bounds add to their series, bounds by bounds."""
         return [book.table() for book in self._histograms.values()]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import numpy as np
 
 from collector.errors import Reason, Untranslatable
+from collector.ledger.account import told
 from collector.ledger.readout import NOWHERE, Share, read
 from collector.model import Merge
 from collector.self_metrics import Sample, counter, gauge
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from collector.ledger.account import Told
     from collector.model import Stream
     from collector.outlets.outlet import Feed
     from collector.reading import Readings
@@ -222,9 +224,15 @@ class Lines(Generic[Line]):
 
     def read(self, *, times: bool = False) -> Readings:
         """Read every line, with the time of its newest point if that is asked for."""
+        return read(self._shown(), self.size, self._merges, times=times)
+
+    def told(self) -> Told:
+        """Add up what sources told, line by line."""
+        return told(self._shown(), self.size)
+
+    def _shown(self) -> list[Share]:
         on_page = np.append(self._on_page[: self.size], [False])  # at the end, NOWHERE
-        shown = [
+        return [
             Share(ledger, np.where(on_page[lines], lines, NOWHERE))
             for ledger, lines in self._shares
         ]
-        return read(shown, self.size, self._merges, times=times)

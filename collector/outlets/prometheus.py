@@ -8,7 +8,7 @@ numbers: from the first scrape on that asks for it. It opens no socket.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from collector.errors import Untranslatable
 from collector.exposition.names import Translator
@@ -18,14 +18,16 @@ from collector.model import Series
 from collector.outlets.lines import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from collector.exposition.negotiate import Format
+    from collector.ledger.account import Told
     from collector.model import Stream
     from collector.outlets.outlet import Feed
+    from collector.reading import Readings
     from collector.self_metrics import Sample
     from collector.settings import Prometheus
 
@@ -37,6 +39,18 @@ class _View(Lines[Series]):
         self.page = Page(settings, escaping)
         translate = Translator(settings, escaping).translate
         super().__init__(translate, self.page, settings.metric_expiration_seconds)
+
+
+class Shot(NamedTuple):
+    """What is shown at one moment."""
+
+    series: Mapping[int, Series]
+    """By line, as is all that follows."""
+    changes: int
+    """As long as it is the same, so are the series."""
+    readings: Readings
+    told: Told
+    """What the lines' sources told, one by one."""
 
 
 class PrometheusOutlet:
@@ -95,6 +109,11 @@ class PrometheusOutlet:
         """Write the exposition."""
         view = self._view(form.escaping) if self.settings.utf8_names else self._first
         return view.page.render(view.read(times=self.wants_times), form)
+
+    def shot(self) -> Shot:
+        """Tell what the lines with names as they are say now: what `scrape` writes, as numbers."""
+        page = self._first.page
+        return Shot(page.series, page.changes, self._first.read(), self._first.told())
 
     def _view(self, escaping: str) -> _View:
         """Return the lines under an escaping; the first time all series have to be shown."""

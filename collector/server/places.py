@@ -108,9 +108,19 @@ class Builder:
             handler = MetricsHttp(lambda _: self_metrics(), open_metrics=False)
             yield self._http(seats.self_metrics(endpoint), handler, Timeouts())
 
-    def page(self, endpoint: Endpoint) -> Place:
-        """Make the server of the page for browsers."""
-        return self._http("page", PageHttp(self._river, self._clock), Unguarded(endpoint), "--page")
+    def page(self, seat: Seat) -> tuple[PageHttp, Place]:
+        """Make the page for browsers and its server. Raises ListenError."""
+        if not self._river.prometheus:
+            raise ListenError("--page: it shows what a prometheus exporter exposes; there is none")
+        asked = seat.access.authenticator
+        if asked and asked not in self._authenticators:
+            there_are = ", ".join(self._authenticators) or "none"
+            raise ListenError(
+                f"--page-auth: there is no authenticator {asked}, there are: {there_are}"
+            )
+        by_address = not asked and not self._allowed.may_be_open(seat.name)
+        handler = PageHttp(self._river, self._clock, by_address=by_address)
+        return handler, self._http(seat, handler, Timeouts())
 
     def _protocols(self, id_: ComponentId, otlp: Otlp, connections_max: int) -> Iterator[Place]:
         http, grpc = otlp

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collector.plan import Plan
     from collector.server.door import Allowed
     from collector.server.places import Place
-    from collector.settings import Endpoint
+    from collector.server.seats import Seat
 
     Ready = Callable[[Mapping[str, str]], None]
 
@@ -72,8 +72,8 @@ class Extras(NamedTuple):
     """What is said on the command line and in no configuration."""
 
     state_dir: StateDir | None = None
-    page: Endpoint | None = None
-    """Where the page for browsers is served."""
+    page: Seat | None = None
+    """Where the page for browsers is served, and who is asked there."""
 
 
 NO_EXTRAS = Extras()
@@ -93,8 +93,10 @@ class Collector:
             *build.ways_out(),
             *build.windows(self._health, self._self_metrics),
         ]
+        self._page = None
         if extras.page:
-            self._places.append(build.page(extras.page))
+            self._page, place = build.page(extras.page)
+            self._places.append(place)
         allowed.refuse_unknown(place.server.name for place in self._places)
         self._watches = _watches(self._river.engines)
         self._pushers = pushers(plan, self._river, self._clock)
@@ -140,6 +142,8 @@ class Collector:
             addresses[place.server.name] = address(listening)
             await place.server.start(listening)
         self._health.available_since = self._clock()
+        if self._page:
+            self._page.addresses = addresses
         return addresses
 
     def _open_pushers(self) -> None:

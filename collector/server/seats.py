@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collector.settings import Endpoint, HealthCheck, OtlpGrpc, OtlpHttp
 
 
+PAGE = "page"
+
+
 class Seat(NamedTuple):
     """Where a server sits."""
 
@@ -29,6 +32,8 @@ class Seat(NamedTuple):
     """Of what it belongs to in the configuration."""
     endpoint: Endpoint
     access: Access
+    ask: str = "`auth` or `tls` with client_ca_file"
+    """What would have it ask who is there."""
 
     def is_open(self, allowed: Allowed) -> bool:
         """Whether it may be used by whoever reaches it, and nobody has allowed that."""
@@ -38,7 +43,7 @@ class Seat(NamedTuple):
         """Say what is wrong with being open at an address that other machines reach."""
         return (
             f"{self.path}: {address} can be reached from other machines, and nobody is asked who "
-            "is there: add `auth` or `tls` with client_ca_file, listen on 127.0.0.1, or start with "
+            f"is there: add {self.ask}, listen on 127.0.0.1, or start with "
             f"--allow-open={self.name}"
         )
 
@@ -70,6 +75,12 @@ def self_metrics(endpoint: Endpoint) -> Seat:
     return Seat("self_metrics", "service::telemetry::metrics", endpoint, Access())
 
 
+def page(endpoint: Endpoint, authenticator: str) -> Seat:
+    """Seat the page for browsers, which the command line asks for and no file."""
+    access = Access(authenticator=authenticator)
+    return Seat(PAGE, "--page", endpoint, access, "--page-auth=EXTENSION")
+
+
 def seats(plan: Plan) -> Iterator[Seat]:
     """Yield the seats of all servers that a plan has, in the order in which they are bound."""
     for id_, otlp in plan.receivers.items():
@@ -89,7 +100,9 @@ def seats(plan: Plan) -> Iterator[Seat]:
 def refusals(plan: Plan, allowed: Allowed) -> Iterator[str]:
     """Yield what `run` would say against servers that are open; raises ListenError as it does."""
     found = list(seats(plan))
-    allowed.refuse_unknown(seat.name for seat in found)
+    # Whether there is a page is said where the file is run: here it may be named.
+    page_named = [PAGE] if PAGE in allowed.open else []
+    allowed.refuse_unknown([*(seat.name for seat in found), *page_named])
     for seat in found:
         if seat.is_open(allowed):
             host, address = resolved(seat.endpoint)

@@ -61,6 +61,11 @@ class Collector:
         """The port of `endpoint`."""
         return int(self._addresses["otlp_http"].rpartition(":")[2])
 
+    @property
+    def page_url(self) -> str:
+        """The page for browsers, of a collector with `--page`."""
+        return f"http://{self._addresses['page']}/"
+
     def page(self) -> Page:
         """What Prometheus would read now. Raises OSError."""
         return fetch(f"http://{self._addresses['prometheus']}/metrics")

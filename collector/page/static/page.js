@@ -1,77 +1,202 @@
-"use strict";
-// Figures come every two seconds; rates are differences of counters between two of them.
-const EVERY = 2000, KEPT = 150, LINES = 6;
-const $ = (id) => document.getElementById(id);
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const PALETTE = { light: ["#0b62c4", "#b3261e", "#1a7f4b", "#8a3ffc", "#9a5b00", "#00727d"],
-                  dark: ["#6fb1ff", "#ff8a80", "#5fd39b", "#c6a1ff", "#f0b55b", "#58cfdb"] };
-const number = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
-let history = [], before = null, plot = null, names = "";
+// Asks for the figures every two seconds and shows them; what a browser needs to know is all here.
+import { Chart } from "./chart.js";
+import { History, WINDOW } from "./history.js";
+import * as redaction from "./redaction.js";
+import { rows } from "./tables.js";
+import * as words from "./words.js";
 
-function rows(id, lines) {
-  $(id).replaceChildren(...lines.map((cells) => {
-    const tr = document.createElement("tr");
-    cells.forEach((cell, at) => {
-      const td = document.createElement(at ? "td" : "th");
-      if (!at) td.scope = "row";
-      td.textContent = typeof cell === "number" ? number.format(cell) : cell;
-      if (typeof cell === "number") td.dataset.value = cell;
-      tr.append(td);
-    });
-    return tr;
-  }));
+const EVERY = 2000;
+const PATIENCE = 5000;
+const LINES = 8;
+const OTHERWISE = ["ignored", "rejected", "revoked", "discarded"];
+const OUTCOME_COLOURS = { succeeded: "good", retried: "c1", failed: "bad", lost: "c4 dash", otherwise: "c7 dash" };
+const $ = (id) => document.getElementById(id);
+const history = new History();
+let charted = [], last = null, path = "figures.json";
+
+const taskColour = (task) => {
+  const at = charted.indexOf(task);
+  return `c${at}${at > 3 ? " dash" : ""}`;
+};
+const charts = {
+  rate: new Chart("rate", taskColour),
+  outcome: new Chart("outcome", (name) => OUTCOME_COLOURS[name]),
+};
+
+const number = (value, text = words.count, mark = "") => ({ text: text(value), value, mark: value ? mark : "zero" });
+const total = (by) => Object.values(by).reduce((sum, one) => sum + (one ?? 0), 0);
+const named = (value, otherwise = "(all)") => value || otherwise;
+
+// The busiest tasks have a line; it keeps its colour until another task is much busier.
+function chart(rates) {
+  const rate = (task) => rates[task] ?? -1;
+  const others = Object.keys(rates).filter((task) => rate(task) >= 0 && !charted.includes(task)).sort((a, b) => rate(b) - rate(a));
+  for (const task of others) {
+    const least = charted.reduce((at, one, other) => (rate(one) < rate(charted[at]) ? other : at), 0);
+    if (charted.length < LINES) charted.push(task);
+    else if (rate(task) > 1.5 * rate(charted[least])) charted[least] = task;
+    else break;
+  }
 }
 
-function draw() {
-  const tasks = [...new Set(history.flatMap((one) => Object.keys(one.rates)))].sort().slice(0, LINES);
-  const data = [history.map((one) => one.time), ...tasks.map((task) => history.map((one) => one.rates[task] ?? null))];
-  if (plot && names === tasks.join("\n")) return plot.setData(data);
-  names = tasks.join("\n");
-  plot?.destroy();
-  const style = getComputedStyle(document.documentElement);
-  const colours = PALETTE[dark.matches ? "dark" : "light"];
-  const axis = { stroke: style.getPropertyValue("--soft"), grid: { stroke: style.getPropertyValue("--line"), width: 1 } };
-  plot = new uPlot({ width: $("chart").clientWidth, height: 220, axes: [axis, axis],
-    scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, 1)] } },
-    series: [{}, ...tasks.map((label, at) => ({ label, stroke: colours[at], width: 2, points: { show: false } }))] }, data, $("chart"));
+function tasks(told) {
+  const of = (name) => told.metrics[`celery.task.${name}`].task_name;
+  const rates = history.rates("celery.task.started", "task_name");
+  chart(rates);
+  const all = new Set(["started", ...told.outcomes].flatMap((name) => Object.keys(of(name))));
+  rows("tasks", [...all].sort().map((task) => {
+    const runtime = told.metrics["celery.task.runtime"].task_name[task];
+    const one = (name) => of(name)[task] ?? 0;
+    const otherwise = OTHERWISE.reduce((sum, name) => sum + one(name), 0);
+    return [task, [
+      { text: named(task), mark: charted.includes(task) ? `swatched ${taskColour(task)}` : "", title: task },
+      number(rates[task], words.rate), number(one("started")), number(one("success")), number(one("failed"), words.count, "bad"),
+      number(one("retried")), number(one("lost"), words.count, "bad"),
+      { ...number(otherwise), title: OTHERWISE.map((name) => `${name} ${one(name)}`).join(", ") },
+      ...told.quantiles.map((q) => number(runtime?.[q], words.duration)),
+    ]];
+  }), "No task has come to a worker yet.");
+  return rates;
+}
+
+function failures(told) {
+  const found = [["celery.task.failed", "exception", "failed"], ["celery.task.lost", "reason", "lost"]].flatMap(([metric, label, how]) => {
+    const rates = history.rates(metric, label);
+    return Object.entries(told.metrics[metric][label]).filter(([, tasks]) => tasks).map(([value, tasks]) =>
+      ({ key: `${how} ${value}`, text: `${how}: ${named(value, "(not told)")}`, tasks, rate: rates[value] }));
+  });
+  found.sort((a, b) => b.tasks - a.tasks || (a.key < b.key ? -1 : 1));
+  rows("failures", found.slice(0, 12).map(({ key, text, tasks, rate }) => [key, [text, number(rate, words.rate), number(tasks)]]), "Nothing has failed, and nothing was lost.");
+}
+
+function queues(told) {
+  const of = (name) => told.metrics[`celery.queue.${name}`].queue_name;
+  const all = new Set(["length", "oldest_age", "reserved"].flatMap((name) => Object.keys(of(name))));
+  rows("queues", [...all].sort().map((queue) => [queue, [
+    named(queue), number(of("length")[queue]), number(of("oldest_age")[queue], words.duration), number(of("reserved")[queue]),
+  ]]), "Nobody looks at the broker: on PostgreSQL a worker does by itself, elsewhere `portless observe`.");
+  const reasons = Object.entries(told.metrics["celery.broker.blind"].reason).filter(([, blind]) => blind).map(([reason]) => reason);
+  $("blind").hidden = !reasons.length;
+  $("blind").textContent = `Not everything about the broker can be read: ${reasons.join(", ")}`;
+}
+
+function workers(told) {
+  const of = (name) => told.metrics[`celery.${name}`].hostname;
+  const lost = of("canary.failures");
+  rows("workers", Object.keys(of("worker.up")).sort().map((worker) => {
+    const up = of("worker.up")[worker];
+    const canary = of("canary.round_trip")[worker];
+    return [worker, [
+      named(worker), { text: up ? "up" : "DOWN", value: up, mark: up ? "good" : "bad" },
+      ...["pool.processes", "tasks.active", "tasks.reserved"].map((name) => number(of(`worker.${name}`)[worker])),
+      number(canary?.p50, words.duration), number(canary?.p95, words.duration), number(canary || worker in lost ? lost[worker] ?? 0 : null, words.count, "bad"),
+    ]];
+  }), "No worker has told of itself yet.");
+  const stages = Object.entries(told.metrics["celery.canary.failures"].stage).filter(([, messages]) => messages);
+  $("stages").hidden = !stages.length;
+  $("stages").textContent = `Canaries lost at the stage ${stages.map(([stage, messages]) => `${stage} (${words.count(messages)})`).join(", ")}`;
+}
+
+function outcomes(told) {
+  const per = (name) => {
+    const rates = Object.values(history.rates(`celery.task.${name}`, "task_name")).filter((one) => one != null);
+    return rates.length ? rates.reduce((sum, one) => sum + one, 0) : null;
+  };
+  const sum = (names) => names.map(per).reduce((all, one) => (one == null ? all : (all ?? 0) + one), null);
+  return { succeeded: per("success"), retried: per("retried"), failed: per("failed"), lost: per("lost"), otherwise: sum(OTHERWISE) };
+}
+
+function tiles(told, rates, ended) {
+  const of = (name, label) => told.metrics[`celery.${name}`][label];
+  const all = Object.values(ended).reduce((sum, one) => sum + (one ?? 0), 0);
+  const bad = (ended.failed ?? 0) + (ended.lost ?? 0);
+  const running = total(of("worker.tasks.active", "hostname")), slots = total(of("worker.pool.processes", "hostname"));
+  const up = total(of("worker.up", "hostname")), known = Object.keys(of("worker.up", "hostname")).length;
+  const ages = Object.values(of("queue.oldest_age", "queue_name")).filter((age) => age != null);
+  const seen = Object.keys(of("queue.length", "queue_name")).length;
+  const { streams, series, balanced, checked } = told.redaction;
+  const shown = [
+    ["Tasks a second", words.rate(Object.keys(rates).length ? total(rates) : null), "started"],
+    ["Failed or lost", all ? words.share(bad, all) : words.NONE, "of what ended", bad > 0],
+    ["Waiting", seen ? words.count(total(of("queue.length", "queue_name"))) : words.NONE, ages.length ? `oldest ${words.duration(Math.max(...ages))}` : "in the broker"],
+    ["Workers up", words.count(up), slots ? `${words.count(running)} of ${words.count(slots)} slots busy` : "none has told of itself", up < known],
+    ["Canaries lost", Object.keys(of("canary.round_trip", "hostname")).length ? words.count(total(of("canary.failures", "stage"))) : words.NONE, "messages to oneself", total(of("canary.failures", "stage")) > 0],
+    ["Streams → series", `${words.count(streams)} → ${words.count(series)}`, balanced === checked ? "sums equal" : "SUMS DIFFER", balanced !== checked],
+  ];
+  if ($("tiles").children.length !== shown.length) {
+    $("tiles").replaceChildren(...shown.map(([what]) => {
+      const tile = document.createElement("div"), name = document.createElement("dt");
+      name.textContent = what;
+      tile.append(name, document.createElement("dd"), document.createElement("dd"));
+      return tile;
+    }));
+  }
+  shown.forEach(([, value, about, isBad], at) => {
+    const [, first, second] = $("tiles").children[at].children;
+    first.textContent = value;
+    first.className = isBad ? "bad" : "";
+    second.textContent = about;
+  });
+}
+
+function exporters(told) {
+  const names = Object.keys(told.exporters);
+  $("source").textContent = told.exporter;
+  $("choice").hidden = names.length < 2;
+  if ($("exporter").length === names.length) return;
+  $("exporter").replaceChildren(...names.map((name) => new Option(name, told.exporters[name])));
+  $("exporter").value = path;
 }
 
 function show(told) {
-  const of = (name, key) => told.shown[name][key] ?? 0;
-  const started = told.shown.celery_task_started_total, rates = {};
-  for (const task in started) {
-    const earlier = before?.shown.celery_task_started_total[task];
-    // A counter that fell began anew.
-    if (before) rates[task] = Math.max(0, started[task] - (earlier > started[task] ? 0 : earlier ?? 0)) / (told.time - before.time);
+  if (!history.add(told)) charted = [];
+  exporters(told);
+  $("empty").hidden = told.lines > 0;
+  $("push-to").textContent = told.push_to ? `http://${told.push_to}` : "http://HOST:4318";
+  $("lines").textContent = words.count(told.lines);
+  const rates = tasks(told), ended = outcomes(told);
+  if (last?.time !== told.time) {
+    history.tick(told.time);
+    const lines = history.draw("rate", rates), ways = history.draw("outcome", ended);
+    charts.rate.show(history.times, lines, charted);
+    charts.outcome.show(history.times, ways, Object.keys(ended));
   }
-  if (before) history = [...history, { time: told.time, rates }].slice(-KEPT);
-  before = told;
-  rows("tasks", Object.keys(started).sort().map((task) => {
-    const count = of("celery_task_runtime_seconds_count", task);
-    const mean = count ? `${number.format(of("celery_task_runtime_seconds_sum", task) / count)} s` : "–";
-    return [task, rates[task] ?? "–", started[task], ...["success", "failed", "retried", "lost"].map((one) => of(`celery_task_${one}_total`, task)), mean];
-  }));
-  rows("queues", Object.entries(told.shown.celery_queue_length).sort());
-  rows("workers", Object.entries(told.shown.celery_worker_up).sort().map(([worker, up]) =>
-    [worker, up ? "yes" : "no", of("celery_worker_tasks_active", worker), of("celery_worker_tasks_reserved", worker)]));
-  rows("keys", Object.entries(told.redaction.keys).sort());
-  $("streams").textContent = number.format(told.redaction.totals.portless_streams ?? 0);
-  $("series").textContent = number.format(told.redaction.totals.portless_series ?? 0);
-  if (history.length) draw();
+  tiles(told, rates, ended);
+  failures(told);
+  queues(told);
+  workers(told);
+  redaction.show(told.redaction);
+  last = told;
+}
+
+function state(text, kind) {
+  if ($("state").textContent !== text) $("state").textContent = text;
+  $("state").className = `pill ${kind}`;
 }
 
 async function look() {
+  const asked = path;
   try {
-    const answer = await fetch("figures.json", { signal: AbortSignal.timeout(5000) });
-    if (!answer.ok) throw new Error(`answer ${answer.status}`);
-    show(await answer.json());
-    if ($("state").textContent !== "Live") $("state").textContent = "Live";
+    const answer = await fetch(asked, { signal: AbortSignal.timeout(PATIENCE) });
+    if (!answer.ok) throw new Error(`it answers ${answer.status}`);
+    const told = await answer.json();
+    if (asked === path) show(told);
+    state(told.lines ? "Live" : "Waiting for the first worker", told.lines ? "good" : "soft");
+    $("updated").textContent = `as of ${words.time(told.time)}`;
+    $("stale").hidden = true;
   } catch (error) {
-    $("state").textContent = `No answer from the collector (${error.message}); what is shown is old`;
+    if (!(error instanceof TypeError || error instanceof DOMException || error.message.startsWith("it answers"))) throw error;
+    const since = last ? `Stale since ${words.time(last.time)}` : "No answer";
+    const why = error.message.startsWith("it answers") ? error.message : "it cannot be reached";
+    if ($("stale").hidden) $("stale").textContent = `${since}: ${why}. ${last ? "The numbers are from then; the page goes on by itself when the collector is back." : "Is the collector running?"}`;
+    $("stale").hidden = false;
+    state(last ? "Stale" : "No answer", "bad");
+  } finally {
+    document.body.classList.toggle("old", !$("stale").hidden);
+    setTimeout(look, EVERY);
   }
-  setTimeout(look, EVERY);
 }
 
-addEventListener("resize", () => plot?.setSize({ width: $("chart").clientWidth, height: 220 }));
-dark.addEventListener("change", () => { names = ""; if (history.length) draw(); });
+$("window").textContent = WINDOW;
+$("exporter").addEventListener("change", () => { path = $("exporter").value; });
 look();
