@@ -73,7 +73,7 @@ class _Flight:
             return "execute"
         if self.ended.outcome == "failed":
             return "row"
-        return None if self.request.acknowledged else "acknowledge"
+        return None if _was_acknowledged(self.request) else "acknowledge"
 
     def is_lost(self) -> bool:
         """Whether it ended, and not well: there is nothing more to wait for."""
@@ -82,6 +82,18 @@ class _Flight:
     def waits_for_slot(self) -> bool:
         """Whether nothing has begun to run it."""
         return self.ended is None and getattr(self.request, "time_start", None) is None
+
+
+def _was_acknowledged(request: Request) -> bool:
+    """Celery says so before it is done, and even where it failed; the message knows better.
+
+    Best of all does a channel that waits for the broker's word, as our SQL transport's does.
+    """
+    message = request.message
+    if not (request.acknowledged and message.acknowledged):
+        return False
+    holds = getattr(message.channel, "holds", None)
+    return holds is None or not holds(message.delivery_tag)
 
 
 class Canary:

@@ -38,11 +38,8 @@ class Redis:
 
     def all_keys(self) -> list[str]:
         """Every key there is."""
-        client = redis.Redis(unix_socket_path=str(self._socket))
-        try:
+        with redis.Redis(unix_socket_path=str(self._socket)) as client:
             return [key.decode() for key in client.keys("*")]
-        finally:
-            client.close()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.support import postgres
+from tests.support import brokers, postgres
 from tests.support import redis as redis_support
 from tests.support.sink import Sink
 from tests.support.worker import ROOT, Worker
@@ -171,6 +171,15 @@ def redis(tmp_path: Path) -> Iterator[redis_support.Redis]:
         pytest.skip("redis-server is not installed")
     with redis_support.running(tmp_path) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """One RabbitMQ for the session, which takes its time to start; its port."""
+    if not brokers.HAS_RABBITMQ:
+        pytest.skip("RabbitMQ is not installed; on Debian: apt install rabbitmq-server")
+    with brokers.rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as port:
+        yield port
 
 
 @contextmanager

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.system.conftest import POOLS
+from tests.system.test_canary import LEFT, OFTEN, lost, returned
+
 if TYPE_CHECKING:
     from tests.system.conftest import Lab
 
@@ -19,6 +22,25 @@ def ours(lab: Lab) -> dict[str, str]:
 
 
 ROWS = "SELECT visible, version FROM kombu_message ORDER BY id"
+OF_TASKS = (
+    "SELECT FROM kombu_message JOIN kombu_queue ON kombu_queue.id = queue_id"
+    " WHERE name NOT LIKE 'portless.canary.%'"
+)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_every_task_runs_once_and_is_acknowledged(lab: Lab, pool: str) -> None:
+    """In every pool, with canaries between them; all counted, and nothing left in any table."""
+    worker = lab.worker(pool, **OFTEN, **ours(lab))
+    lab.publish(["ok", 40], ["again", 3], **ours(lab))
+    worker.wait_for(lambda: lab.finished() >= 46 and returned(lab) >= 2)
+    worker.wait_for(lambda: not lab.execute(OF_TASKS))
+    assert worker.stop() == 0
+    assert lost(lab) == {}
+    assert lab.counted() == lab.executions()
+    assert lab.executions()["ok", "success", ""] == 40
+    assert lab.execute(ROWS) == lab.execute(LEFT) == []
+    assert not lab.execute("SELECT * FROM kombu_message_consumer")
 
 
 @pytest.mark.parametrize("pool", ["prefork", "gevent"])

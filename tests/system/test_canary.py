@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from amqp.exceptions import NotFound
+from kombu import Connection
 
 from tests.system.conftest import POOLS
 
@@ -28,6 +30,10 @@ CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {}; RETURN
 CREATE TRIGGER meddle BEFORE INSERT ON kombu_message FOR EACH ROW EXECUTE FUNCTION meddle();
 """
 """A broker that does something to what is published."""
+NO_DELETE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+CREATE TRIGGER refuse BEFORE DELETE ON kombu_message FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
 
 
 def returned(lab: Lab) -> float:
@@ -85,7 +91,21 @@ def test_a_lost_canary_says_at_which_stage(lab: Lab, stage: str, pool: str, brea
     wait_for_loss(lab, worker, stage)
 
 
-@pytest.mark.parametrize("pool", ["prefork", "solo"])
+@pytest.mark.parametrize("pool", ["prefork", "threads", "eventlet"])
+def test_canaries_return_through_amqp(lab: Lab, rabbitmq: int, pool: str) -> None:
+    """By a queue of their own, which is gone when the worker is."""
+    url = f"amqp://guest:guest@127.0.0.1:{rabbitmq}//"
+    worker = lab.worker(pool, **OFTEN, LAB_BROKER=url)
+    lab.publish(["ok", 5], LAB_BROKER=url)
+    worker.wait_for(lambda: returned(lab) >= 3 and lab.finished() >= 5)
+    assert worker.stop() == 0
+    assert lost(lab) == {}
+    assert lab.counted() == lab.executions()
+    with Connection(url) as connection, pytest.raises(NotFound):
+        connection.default_channel.queue_declare("portless.canary.one@lab", passive=True)
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo", "gevent"])
 def test_canaries_return_through_a_broker_with_events(lab: Lab, redis: Redis, pool: str) -> None:
     """Redis feeds the worker's event loop: no row is left there, nor a key."""
     worker = lab.worker(pool, **OFTEN, LAB_BROKER=redis.address)
@@ -105,6 +125,20 @@ def test_a_broker_with_events_that_is_gone(lab: Lab, redis: Redis) -> None:
     worker.wait_for(lambda: lost(lab).get("publish", 0) >= 1)
     assert lab.probe("live", "--max-age", "5")[0] == 0
     assert lab.probe("ready")[0] == 1
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_canary_that_ran_and_was_not_acknowledged(lab: Lab, pool: str) -> None:
+    """As where the role may do all but delete: everything else comes to pass and is not blamed."""
+    worker = lab.worker(pool, **OFTEN, LAB_BROKER=f"portless+{lab.database}")
+    worker.wait_for(lambda: returned(lab) >= 1)
+    lab.execute(NO_DELETE)
+    wait_for_loss(lab, worker, "acknowledge")
+    worker.wait_for(lambda: "'acknowledge'" in lab.probe("ready")[1])
+    assert lab.probe("live")[0] == 0
+    assert set(lost(lab)) == {"acknowledge"}
+    lab.execute("DROP TRIGGER refuse ON kombu_message")
+    worker.wait_for(lambda: lab.probe("ready")[0] == 0)
 
 
 def wait_for_loss(lab: Lab, worker: Worker, stage: str) -> None:

@@ -34,22 +34,12 @@ needs_redis = pytest.mark.skipif(
     not redis_server.is_installed(),
     reason="needs redis-server; on Debian: apt install redis-server",
 )
-needs_rabbitmq = pytest.mark.skipif(
-    not brokers.HAS_RABBITMQ, reason="needs RabbitMQ; on Debian: apt install rabbitmq-server"
-)
 
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A Redis; its port."""
     with brokers.redis_on_tcp(tmp_path_factory.mktemp("redis")) as port:
-        yield port
-
-
-@pytest.fixture(scope="module")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A RabbitMQ; its port."""
-    with brokers.rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as port:
         yield port
 
 
@@ -220,7 +210,6 @@ def test_the_app_says_which_queues_there_are(redis: int) -> None:
     assert sink.instances("celery.queue.length") == {f"broker/127.0.0.1:{redis}/5"}
 
 
-@needs_rabbitmq
 def test_queues_of_amqp_are_asked_passively(rabbitmq: int) -> None:
     """The length, no age, and for a queue that nobody has declared a reason: it is not made."""
     connection = Connection(f"amqp://guest:guest@127.0.0.1:{rabbitmq}//")
@@ -233,7 +222,6 @@ def test_queues_of_amqp_are_asked_passively(rabbitmq: int) -> None:
     connection.close()
 
 
-@needs_rabbitmq
 def test_an_amqp_broker_that_is_gone_or_closed_is_a_reason(rabbitmq: int) -> None:
     """A wrong password is denied, and where nobody listens is unreachable."""
     for url, reason in (

@@ -16,11 +16,33 @@ from telemetry.tasks.books import Books
 from telemetry.tasks.lifecycle import Lifecycle
 
 
+class Channel(NamedTuple):
+    """One that knows what the broker has taken."""
+
+    held: frozenset[str]
+
+    def holds(self, tag: str) -> bool:
+        """Whether it has not taken the acknowledgement."""
+        return tag in self.held
+
+
+class Message(NamedTuple):
+    """What kombu's message says of itself."""
+
+    acknowledged: bool = True
+    channel: Channel | None = None
+    delivery_tag: str = "1/1"
+
+
 class Known(NamedTuple):
     """What Celery's request says of itself."""
 
     acknowledged: bool = False
     time_start: float | None = None
+    message: Message = Message()
+
+
+HELD, TAKEN = Channel(frozenset({"1/1"})), Channel(frozenset({"2/1"}))
 
 
 def ended(outcome: Any) -> Ended:
@@ -38,6 +60,9 @@ def ended(outcome: Any) -> Ended:
         (Known(), ended("revoked"), "execute", True),
         (Known(True, 1.0), ended("failed"), "row", True),
         (Known(False, 1.0), ended("success"), "acknowledge", False),
+        (Known(True, 1.0, Message(False)), ended("success"), "acknowledge", False),
+        (Known(True, 1.0, Message(True, HELD)), ended("success"), "acknowledge", False),
+        (Known(True, 1.0, Message(True, TAKEN)), ended("success"), None, False),
         (Known(True, 1.0), ended("success"), None, False),
     ],
 )

@@ -217,6 +217,11 @@ class Channel(virtual.Channel):
             seat, _, row = tag.partition("/")
             self._leases.settle(int(seat), int(row), settlement)
 
+    def holds(self, tag: str) -> bool:
+        """Whether the database does not yet know what became of a delivery."""
+        seat, _, row = tag.partition("/")
+        return self._leases is not None and self._leases.holds(int(seat), int(row))
+
     def close(self) -> None:
         """Give back what is not settled, and leave."""
         if self.closed:

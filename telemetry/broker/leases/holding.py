@@ -124,6 +124,13 @@ class Leases:
         if self._ticker is not None:
             self._ticker.wake()
 
+    def holds(self, seat: int, row: int) -> bool:
+        """Whether a message is in the books: reserved, and not settled in the database.
+
+        It waits for nobody, so what it says may be out of date by a statement.
+        """
+        return seat == self._seat.number and row in self._held
+
     def flush(self) -> None:
         """Wait, for a bounded time, until what was settled so far is told to the database."""
         if self._ticker is not None:
