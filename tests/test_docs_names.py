@@ -228,6 +228,23 @@ def test_modules_and_extras_exist(page: Path) -> None:
     assert not [word for word in extras if word not in extras_there()]
 
 
+TESTS = {
+    node.name
+    for path in (ROOT / "tests").rglob("test_*.py")
+    for node in ast.parse(path.read_text()).body
+    if isinstance(node, ast.FunctionDef)
+}
+
+
+def test_tests_exist(page: Path) -> None:
+    """A test that a page names is one, in a row with its file that file's."""
+    said = re.findall(r"`(test_\w+)`", prose(page))
+    assert not [name for name in said if name not in TESTS]
+    for file, rest in re.findall(r"^\| `(tests/[\w/]+\.py)`(.*)$", prose(page), re.MULTILINE):
+        source = (ROOT / file).read_text()
+        assert not [name for name in re.findall(r"`(test_\w+)`", rest) if name not in source]
+
+
 def template(node: ast.expr) -> tuple[re.Pattern[str], int] | None:
     """A text of the sources as a pattern for what it can become, and how many letters it says."""
     parts = node.values if isinstance(node, ast.JoinedStr) else [node]
