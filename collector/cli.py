@@ -11,7 +11,6 @@ import logging
 import os
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -74,6 +73,8 @@ open_option = click.option(
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if not wanted:
         return
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - takes 30 ms
+
     try:
         click.echo(f"portless-collector {version('portless')}")
     except PackageNotFoundError:

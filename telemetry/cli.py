@@ -7,7 +7,6 @@ commands have files of their own.
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
@@ -20,15 +19,27 @@ from telemetry.guard.cli import guard
 from telemetry.health import probe
 
 
-def _version() -> str:
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - takes 30 ms
+
     try:
-        return version("portless")
+        click.echo(f"portless, version {version('portless')}")
     except PackageNotFoundError:
-        return "not installed, run from its source"
+        click.echo("portless, not installed, run from its source")
+    context.exit()
 
 
 @click.group()
-@click.version_option(_version(), prog_name="portless")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Telemetry for Celery in which workers push and nothing listens."""
 
