@@ -1,7 +1,7 @@
 """`python -m benchmarks [--short] [--only NAME …] [--write]`: measure, and print tables.
 
 With `--write` what was measured is kept in RESULTS.md, with the machine and the date; tables that
-were not measured this time stay there as they were.
+were not measured this time stay there as they were. docs/pictures/benchmark.svg is drawn from it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,12 @@ from benchmarks import (
     collector_scale,
     collector_stages,
     journal_cpu,
+    package,
+    peers,
+    picture,
     probe,
     queues,
+    results,
 )
 from benchmarks.worker import tables as worker
 
@@ -32,7 +36,6 @@ if TYPE_CHECKING:
 
     from benchmarks.table import Table
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 SUITES: dict[str, Callable[[bool], Table]] = {
     "collector": collector_cpu.table,
     "stages": collector_stages.table,
@@ -40,18 +43,15 @@ SUITES: dict[str, Callable[[bool], Table]] = {
     "memory": collector_memory.table,
     "scale": collector_scale.table,
     "churn": churn.table,
+    "peers": peers.table,
     "hooks": worker.hooks,
     "worker": worker.workers,
     "starts": worker.starts,
     "probe": probe.table,
+    "package": package.table,
     "queues": queues.table,
     "broker": broker.table,
 }
-INTRODUCTION = """# Results
-
-Made by `make bench ARGS=--write`; each table says on what and when. Ratios are of values measured
-side by side in one run, in turns; absolute values are those of one machine.
-"""
 
 
 def main() -> None:
@@ -59,7 +59,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--short", action="store_true", help="a tenth of the time, and rougher")
     parser.add_argument("--only", action="append", choices=SUITES, help="may be given again")
-    parser.add_argument("--write", action="store_true", help=f"keep the tables in {RESULTS.name}")
+    parser.add_argument(
+        "--write", action="store_true", help=f"keep the tables in {results.RESULTS.name}"
+    )
     asked = parser.parse_args()
     for name in asked.only or SUITES:
         table = SUITES[name](asked.short)
@@ -70,7 +72,8 @@ def main() -> None:
         lines.append(f"\n{_circumstances(short=asked.short)}")
         print(lines[-1], flush=True)
         if asked.write:
-            _keep(name, "\n".join(lines))
+            results.keep(name, "\n".join(lines), SUITES)
+            picture.PICTURE.write_text(picture.drawn(results.RESULTS.read_text()))
 
 
 def _circumstances(*, short: bool) -> str:
@@ -90,17 +93,6 @@ def _processor() -> str:
         return platform.machine()
     found = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
     return found[1].strip() if found else platform.machine()
-
-
-def _keep(name: str, text: str) -> None:
-    """Put a table into RESULTS.md, in the place of the one that was there."""
-    kept: dict[str, str] = {}
-    if RESULTS.exists():
-        parts = re.split(r"^<!-- (\w+) -->\n", RESULTS.read_text(), flags=re.MULTILINE)
-        kept = dict(zip(parts[1::2], parts[2::2]))
-    kept[name] = text.strip() + "\n\n"
-    ordered = [f"<!-- {suite} -->\n{kept[suite]}" for suite in SUITES if suite in kept]
-    RESULTS.write_text(f"{INTRODUCTION}\n{''.join(ordered).rstrip()}\n")
 
 
 main()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from urllib.request import Request, urlopen
 
 import grpc
 import psutil
+
+from benchmarks.processes import Push, cpu_seconds, free_ports, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,46 +37,19 @@ class Served:
     scrape_url: str
 
     def cpu_seconds(self) -> float:
-        """User and system time of the whole process so far.
-
-        Linux tells it in nanoseconds thread by thread, and for all together in hundredths of a
-        second; no thread of a collector ends while it is measured.
-        """
-        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        spent = sum(int(thread.read_text().split()[0]) for thread in threads)
-        if spent:
-            return spent / 1e9
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
+        """User and system time of the whole process so far."""
+        return cpu_seconds(self.process)
 
     def resident_bytes(self) -> int:
         """Resident memory now."""
         return int(self.process.memory_info().rss)
 
     def post(self, bodies: list[bytes], encoding: str = "", connections: int = CONNECTIONS) -> None:
-        """Push bodies as several workers do at once: one on each connection, then the answers.
-
-        Raises RuntimeError on any answer but 200.
-        """
-        header = f"Content-Encoding: {encoding}\r\n" if encoding else ""
-        with ExitStack() as closing:
-            address = "127.0.0.1", self.otlp_port
-            wires = [
-                closing.enter_context(socket.create_connection(address))
-                for _ in range(min(connections, len(bodies)))
-            ]
-            answers = [closing.enter_context(wire.makefile("rb")) for wire in wires]
-            for first in range(0, len(bodies), len(wires)):
-                some = bodies[first : first + len(wires)]
-                for wire, body in zip(wires, some):
-                    head = (
-                        "POST /v1/metrics HTTP/1.1\r\nHost: localhost\r\n"
-                        f"Content-Type: application/x-protobuf\r\n{header}"
-                        f"Content-Length: {len(body)}\r\n\r\n"
-                    )
-                    wire.sendall(head.encode() + body)
-                for answer, _ in zip(answers, some):
-                    _read_ok(answer)
+        """Push bodies as several workers do at once. Raises RuntimeError on any answer but 200."""
+        sent = [
+            Push("POST /v1/metrics", "application/x-protobuf", body, encoding) for body in bodies
+        ]
+        send(self.otlp_port, sent, connections)
 
     def call(self, messages: list[bytes]) -> None:
         """Push messages one after the other over one gRPC connection. Raises on any refusal."""
@@ -89,27 +63,6 @@ class Served:
         asked = Request(self.scrape_url, headers={"Accept-Encoding": encoding})
         with urlopen(asked) as answer:
             return bytes(answer.read())
-
-
-def _read_ok(answers: object) -> None:
-    status = answers.readline()
-    size = 0
-    while line := answers.readline().strip():
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            size = int(value)
-    answers.read(size)
-    if b" 200 " not in status:
-        raise RuntimeError(f"a push was answered with {status!r}")
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago."""
-    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [holder.getsockname()[1] for holder in holders]
-    for holder in holders:
-        holder.close()
-    return ports
 
 
 @contextmanager

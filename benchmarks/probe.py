@@ -1,19 +1,18 @@
 """What a probe takes, from its start to its exit code, side by side with what others run instead.
 
-Each command is timed in turn, so that whatever else the machine does meets all of them. The least
-of each is reported: a probe's own cost is what is left when nobody is in its way.
+Each command is timed in turn, so that whatever else the machine does meets all of them.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.commands import least
 from benchmarks.table import Table
 from telemetry.health import state as states
 from telemetry.health import state_file
@@ -60,13 +59,10 @@ def measure(*, short: bool) -> list[Row]:
                 *("inspect", "ping", "--timeout", "0.01"),
             ],
         }
-        times: dict[str, list[float]] = {what: [] for what in commands}
-        for _ in range(3 if short else 15):
-            for what, command in commands.items():
-                times[what].append(_run(command, directory))
-    least = {what: min(found) for what, found in times.items()}
-    base = least["python -c pass"]
-    return [Row(what, took * 1000, took / base) for what, took in least.items()]
+        environ = {"PORTLESS_STATE_DIR": directory, "PYTHONPATH": directory}
+        took = least(commands, 3 if short else 15, environ)
+    base = took["python -c pass"].wall
+    return [Row(what, each.wall * 1000, each.wall / base) for what, each in took.items()]
 
 
 def _write(directory: str) -> None:
@@ -87,10 +83,3 @@ def _write(directory: str) -> None:
         exports=True,
     )
     state_file.write(state_file.path_of(directory, "w@bench"), state)
-
-
-def _run(command: list[str], directory: str) -> float:
-    environment = os.environ | {"PORTLESS_STATE_DIR": directory, "PYTHONPATH": directory}
-    begun = time.perf_counter()
-    subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
-    return time.perf_counter() - begun

@@ -15,6 +15,8 @@ class Table(NamedTuple):
     columns: Sequence[str]
     rows: Iterable[Sequence[str]]
     """The first cell of each is a name, the others are numbers."""
+    notes: str = ""
+    """What has to be known to read them, in Markdown."""
 
     def lines(self) -> Iterable[str]:
         """Write the table in Markdown, line by line while it is measured."""
@@ -23,3 +25,5 @@ class Table(NamedTuple):
         yield f"|---|{'---:|' * (len(self.columns) - 1)}"
         for row in self.rows:
             yield f"| {' | '.join(row)} |"
+        if self.notes:
+            yield f"\n{self.notes.strip()}"
