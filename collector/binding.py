@@ -7,13 +7,13 @@ numbers. Which book a point belongs to follows from its metric's kind and tempor
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from collector.errors import Reason
-from collector.ledger.book import BIN, Book, Rows
+from collector.ledger.book import BIN, Book, Rows, differ
 from collector.ledger.deltas import Deltas
 from collector.ledger.distributions import Distributions
 from collector.ledger.exemplars import NO_SERIES, Exemplars
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collector.ledger.ledger import Ledger
     from collector.reading import Reading
     from collector.route import Router, Routes
-    from collector.wire.column import Cells, Column, Head
+    from collector.wire.column import Cells, Column, Head, Identities
     from collector.wire.reader import Context, Part
     from collector.wire.shape import RequestShape
 
@@ -48,23 +48,36 @@ class Bound:
     kind: Kind
     temporality: Temporality
     book: Book | Exemplars
-    rows: NDArray[np.intp]
-    """One per point; `BIN` where the point was refused or dropped. Of exemplars the series."""
+    where: Rows
+    """One row per point; `BIN` where the point was refused or dropped. Of exemplars the series.
+
+    A slice if they lie one behind the other, which is many times faster."""
     unique: bool
     """No row stands there twice."""
     unknown: NDArray[np.intp]
     """Indices of the points whose cumulative life has no start time."""
     stale: NDArray[np.intp]
     """Indices of the points that say they have nothing to say."""
-    where: Rows = field(init=False)
-    """The rows again, as a slice if they lie one behind the other, which is many times faster."""
 
-    def __post_init__(self) -> None:
-        first = int(self.rows[0]) if len(self.rows) else BIN
-        run = first + np.arange(len(self.rows))
-        plain = first != BIN and not len(self.stale) and not len(self.unknown)
-        lies = plain and self.temporality is not Temporality.DELTA and (self.rows == run).all()
-        self.where = slice(first, first + len(self.rows)) if lies else self.rows
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """The same one by one."""
+        where = self.where
+        return np.arange(where.start, where.stop) if isinstance(where, slice) else where
+
+    def packed(self) -> Bound:
+        """Return the same with its rows as a slice, if they can be one."""
+        rows = self.rows
+        first = int(rows[0]) if len(rows) else BIN
+        is_plain = first != BIN and not len(self.stale) and not len(self.unknown)
+        is_plain = is_plain and self.temporality is not Temporality.DELTA
+        if is_plain and (rows == np.arange(first, first + len(rows))).all():
+            return replace(self, where=slice(first, first + len(rows)))
+        return self
+
+    def __len__(self) -> int:
+        """How many points there are."""
+        return len(self.column)
 
 
 @dataclass
@@ -102,18 +115,15 @@ def join(shape: RequestShape, parts: Sequence[Part]) -> Binding:
     groups = joined([part.shape for part in parts])
     for column, members in zip(shape.columns, groups):
         bounds = [bindings[which].bounds[at] for which, at in members]
-        starts = np.cumsum([0, *(len(bound.rows) for bound in bounds)])
+        starts = np.cumsum([0, *map(len, bounds)])
         rows = np.concatenate([bound.rows for bound in bounds])
-        result.bounds.append(
-            replace(
-                bounds[0],
-                column=column,
-                rows=rows,
-                unique=len(np.unique(rows)) == len(rows),
-                unknown=np.concatenate([b.unknown + at for b, at in zip(bounds, starts)]),
-                stale=np.concatenate([b.stale + at for b, at in zip(bounds, starts)]),
-            )
+        unknown = np.concatenate([b.unknown + at for b, at in zip(bounds, starts)])
+        stale = np.concatenate([b.stale + at for b, at in zip(bounds, starts)])
+        first = bounds[0]
+        made = Bound(
+            column, first.kind, first.temporality, first.book, rows, differ(rows), unknown, stale
         )
+        result.bounds.append(made.packed())
     return result
 
 
@@ -134,20 +144,22 @@ class Binder:
         if frame is None:
             binding.refused[Reason.DUPLICATE_ATTRIBUTE] += shape.points
             return binding
-        for column in shape.columns:
-            routes = self._router.routes(frame, [point.attributes for point in column.points])
+        for column, whose in zip(shape.columns, shape.identities):
+            routes = self._router.routes(frame, whose.attributes)
             if column.layout.is_exemplar:
                 series = np.where(routes.sources == NOWHERE, NO_SERIES, routes.series)
-                binding.bounds.append(_bound(column, shape.head, self._ledger.exemplars, series))
+                binding.bounds.append(
+                    _bound(column, whose, shape.head, self._ledger.exemplars, series)
+                )
                 continue
             binding.refused.update(routes.refused)
             binding.dropped += routes.dropped
             book = self._ledger.book(shape.head.kind, shape.head.temporality, column.layout.bounds)
-            lives = np.array([point.start for point in column.points], np.uint64)
-            if not isinstance(book, Lives):
-                lives = np.zeros_like(lives)
+            lives = whose.starts if isinstance(book, Lives) else np.zeros_like(whose.starts)
             rows = self._rows(book, routes, lives, now, binding.refused)
-            binding.bounds.append(_bound(column, shape.head, book, rows))
+            binding.bounds.append(_bound(column, whose, shape.head, book, rows))
+        if not binding.refused:
+            shape.identities = []  # nobody is to be asked for again
         return binding
 
     def _rows(
@@ -167,11 +179,7 @@ class Binder:
         new = np.flatnonzero(missing & fresh)
         sources = routes.sources[new]
         room = self._ledger.room
-        if (
-            len(new) <= room
-            and self._ledger.owners.is_free(sources).all()
-            and len(np.unique(sources)) == len(sources)
-        ):
+        if len(new) <= room and self._ledger.owners.is_free(sources).all() and differ(sources):
             rows[new] = book.open_all(sources, lives[new], routes.series[new], now)
             missing[new] = False
             room -= len(new)
@@ -206,22 +214,25 @@ def _frame(context: Context, head: Head) -> Stream | None:
     )
 
 
-def _bound(column: Column, head: Head, book: Book | Exemplars, rows: NDArray[np.intp]) -> Bound:
-    used = rows[rows != BIN]
+def _bound(
+    column: Column,
+    whose: Identities,
+    head: Head,
+    book: Book | Exemplars,
+    rows: NDArray[np.intp],
+) -> Bound:
     lives = isinstance(book, Lives) and head.temporality is Temporality.CUMULATIVE
-    untold = (
-        [not point.start for point in column.points] if lives and column.layout.is_timed else []
-    )
+    untold = whose.starts == 0 if lives and column.layout.is_timed else ()
     return Bound(
         column=column,
         kind=head.kind,
         temporality=head.temporality,
         book=book,
-        rows=rows,
-        unique=len(np.unique(used)) == len(used),
+        where=rows,
+        unique=differ(rows[rows != BIN]),
         unknown=np.flatnonzero(untold),
-        stale=np.flatnonzero([point.stale for point in column.points]),
-    )
+        stale=np.flatnonzero(whose.stale),
+    ).packed()
 
 
 def _record(

@@ -6,6 +6,7 @@ numbers are those that others stop at too, so what is let through here can be st
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from collector.errors import Reason, Untranslatable
@@ -53,9 +54,10 @@ def extent(frame: Stream) -> Extent:
 
 
 def _length(attributes: Attributes) -> int:
-    return sum(
-        [len(key) + len(value if type(value) is str else value[1]) for key, value in attributes]
-    )
+    try:
+        return len("".join(chain.from_iterable(attributes)))  # type: ignore[arg-type]
+    except TypeError:  # not all of them are texts
+        return sum([len(key) + len(text_of(value)) for key, value in attributes])
 
 
 def check_labels(stream: Stream) -> None:

@@ -39,11 +39,11 @@ class Redacted:
     def count(self, keys: Iterable[str]) -> None:
         """Count a stream that lost some keys."""
         for key in keys:
-            self.streams[self._name(key)] += 1
+            self.streams[key if key in self.streams else self._name(key)] += 1
 
     def _name(self, key: str) -> str:
-        is_told = key in self.streams or len(self.streams) < KEYS_MAX
-        return key if is_told and len(key) <= KEY_LENGTH_MAX else OTHER
+        is_told = len(self.streams) < KEYS_MAX and len(key) <= KEY_LENGTH_MAX
+        return key if is_told else OTHER
 
 
 def _all(stream: Stream) -> tuple[Attributes, ...]:

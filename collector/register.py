@@ -63,10 +63,9 @@ class Register:
 
     def add(self, frame: Stream, attributes: Attributes) -> int:
         """Give a number to a stream that has none."""
-        number = self.next
         if not self.numbers(frame):
             self._frames[frame] = self._numbers
-        self._numbers[attributes] = number
+        number = self._numbers[attributes] = self.next
         if self._free:
             self._free.pop()
             self._frame_of[number], self._attributes_of[number] = frame, attributes

@@ -64,31 +64,36 @@ class Framed:
 
     def __call__(self, attributes: Attributes) -> Left | None:
         """Return what is left of a stream, None if a rule drops it."""
-        template = self._template(attributes) if self._is_blind else None
-        if template is None:
-            stream = self._frame.but(attributes=attributes)
-            left = self._rewrite(stream)
-            if left is None:
-                return None
-            self._redacted.count(self._redacted.lost(stream, left))
-            return left.frame, left.attributes
-        if template.frame is None:
-            return None
-        self._redacted.count(template.lost)
-        return template.frame, template.fill(attributes)
-
-    def _template(self, attributes: Attributes) -> Template | None:
-        """Return the template for these keys; it is not worth making one for a single stream."""
         keys = tuple([key for key, _ in attributes])
-        if keys not in self._templates:
-            if len(self._templates) >= TEMPLATES_MAX:
-                self._templates.clear()
-            self._templates[keys] = None
-            return None
-        template = self._templates[keys]
+        template = self._templates.get(keys) or self._template(keys)
         if template is None:
-            template = self._templates[keys] = self._make(keys)
-        return template
+            return self._run(attributes)
+        frame, fill, lost = template
+        if frame is None:
+            return None
+        self._redacted.count(lost)
+        return frame, fill(attributes)
+
+    def _run(self, attributes: Attributes) -> Left | None:
+        """Run the rules on a stream."""
+        stream = self._frame.but(attributes=attributes)
+        left = self._rewrite(stream)
+        if left is None:
+            return None
+        self._redacted.count(self._redacted.lost(stream, left))
+        return left.frame, left.attributes
+
+    def _template(self, keys: tuple[str, ...]) -> Template | None:
+        """Return the template for these keys; it is not worth making one for a single stream."""
+        if not self._is_blind:
+            return None
+        if keys in self._templates:
+            made = self._templates[keys] = self._make(keys)
+            return made
+        if len(self._templates) >= TEMPLATES_MAX:
+            self._templates.clear()
+        self._templates[keys] = None
+        return None
 
     def _make(self, keys: Sequence[str]) -> Template | None:
         """Run the rules on blanks; None where one of these leaves the point's attributes."""

@@ -152,7 +152,11 @@ class Router:
         try:
             if source is None:
                 return self._new(around, attributes)
-            self._wake(source, self.series_of(source))
+            number = self.series_of(source)
+            fed = self._fed[number]
+            if not fed.is_shown:
+                self._show(number, fed)
+            self._wake(source, number, fed)
         except RuleConflict:
             return Reason.CONFLICTING_AGGREGATION
         except Untranslatable as refusal:
@@ -167,16 +171,17 @@ class Router:
         number = self._series.numbers(left[0]).get(left[1])
         if number is None:
             number = self._new_series(*left)
-        else:
-            self._show(number)
+        fed = self._fed[number]
+        if not fed.is_shown:
+            self._show(number, fed)
         # It was not refused: now the numbers are taken.
         source = self._sources.add(around.frame, attributes)
         if source == len(self._awake):
             self._awake = np.append(self._awake, np.zeros_like(self._awake))
             self._series_of = np.append(self._series_of, np.zeros_like(self._series_of))
         self._series_of[source] = number
-        self._fed[number].sources += 1
-        self._wake(source, number)
+        fed.sources += 1
+        self._wake(source, number, fed)
         return source
 
     def _new_series(self, frame: Stream, attributes: Attributes) -> int:
@@ -188,19 +193,17 @@ class Router:
         self.series += 1
         return number
 
-    def _show(self, number: int) -> None:
-        """Let a series be shown (again); raises Untranslatable if it cannot be."""
-        fed = self._fed[number]
-        if not fed.is_shown:
-            self._admit(number, self._series.stream(number))
-            fed.is_shown = True
-            self.series += 1
+    def _show(self, number: int, fed: Fed) -> None:
+        """Show a series again; raises Untranslatable if it cannot be."""
+        self._admit(number, self._series.stream(number))
+        fed.is_shown = True
+        self.series += 1
 
-    def _wake(self, source: int, number: int) -> None:
-        """Count a source as awake; raises Untranslatable if its series cannot be shown (again)."""
-        self._show(number)
-        self.quiet.discard(number)
-        self._fed[number].awake += 1
+    def _wake(self, source: int, number: int, fed: Fed) -> None:
+        """Count a source as awake, whose series is shown."""
+        if not fed.awake:
+            self.quiet.discard(number)
+        fed.awake += 1
         self.streams += 1
         self._awake[source] = True
 

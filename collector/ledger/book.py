@@ -47,6 +47,14 @@ def each_of(rows: Rows) -> Iterable[int]:
     return range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
 
 
+def differ(numbers: NDArray[np.intp]) -> bool:
+    """Whether none of the numbers is there twice."""
+    if (numbers[1:] > numbers[:-1]).all():
+        return True
+    ordered = np.sort(numbers)
+    return bool((ordered[1:] != ordered[:-1]).all())
+
+
 class Book:
     """Rows with source, life, series and time of the last reading; subclasses add the numbers."""
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from collector.ottl import parse
 from collector.ottl.conditions import Setting, owners, question
 from collector.ottl.editors import rule
 from collector.ottl.places import CONTEXTS
@@ -44,6 +43,8 @@ def transform(context: str, conditions: Sequence[Text], statements: Sequence[Tex
 
     An empty context is inferred from all paths together, as the Collector does.
     """
+    from collector.ottl import parse  # noqa: PLC0415 - with a parser's 7 MiB, which few need
+
     when = _each(parse.condition, [(text, text.text) for text in conditions])
     what = _each(parse.statement, [(text, text.text) for text in statements])
     nodes: list[tree.Condition | tree.Value] = [node for _, node in when]
@@ -68,6 +69,8 @@ def drop(context: str, conditions: Sequence[Text]) -> Rewrite:
 
     An empty context is inferred for each condition alone, as the Collector does.
     """
+    from collector.ottl import parse  # noqa: PLC0415 - as above
+
     questions = []
     for text, node in _each(parse.condition, [(text, text.text) for text in conditions]):
         at = _setting(context, [node])

@@ -6,7 +6,7 @@ kind of point stand, and what number each is. Bytes are not known.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from collector.model import Attributes, Kind, Temporality
 from collector.reading import Exemplar, Grid, Reading
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 CELL = 8
@@ -90,23 +92,36 @@ class Cells(NamedTuple):
     """Shape (n, run); None where the layout has no run."""
 
 
+class Identities(NamedTuple):
+    """Whose numbers stand in a column, one after the other; none of it is a number that moves."""
+
+    attributes: list[Attributes]
+    starts: NDArray[np.uint64]
+    """As a point's."""
+    stale: NDArray[np.bool_]
+
+
 class Column:
-    """Points of one layout, and where their cells are."""
+    """Cells of points of one layout: where they are."""
 
     def __init__(
         self,
-        points: list[Point],
         layout: Layout,
-        places: NDArray[np.intp],
-        runs: NDArray[np.intp],
+        places: NDArray[np.signedinteger[Any]],
+        runs: NDArray[np.signedinteger[Any]],
+        grids: Sequence[Grid] = (),
     ) -> None:
-        self.points = points
         self.layout = layout
         self.places = places
         """Shape (rows, n)."""
         self.runs = runs
         """Where each point's run begins, shape (n,); empty where the layout has none."""
-        self._grids = tuple([point.grid for point in points if point.grid is not None]) or None
+        self.grids = grids
+        """Of exponential histograms."""
+
+    def __len__(self) -> int:
+        """How many points there are."""
+        return int(self.places.shape[1])
 
     def read(self, cells: Cells) -> Reading:
         """Say what the column's cells are."""
@@ -127,7 +142,7 @@ class Column:
         if kind is Kind.EXPONENTIAL:
             told = np.concatenate([told[:1], unpacked(told[1:])])
         buckets = (told.T if runs is None else runs).view(np.int64)
-        return Reading(values, times, starts, counts, buckets, None, bounds, self._grids)
+        return Reading(values, times, starts, counts, buckets, None, bounds, self.grids or None)
 
     def exemplars(self, cells: Cells) -> list[Exemplar]:
         """Say what the cells are, where the column is of exemplars."""

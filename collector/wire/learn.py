@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from collector.errors import Reason
 from collector.model import Kind, Temporality
-from collector.wire.alike import add
+from collector.wire.alike import CUTS_MAX, Found
 from collector.wire.column import Head
 from collector.wire.points import NOTHING_MORE, Points, Unlearnable, Wanted
-from collector.wire.scan import LENGTH, VARINT, Unusual, fields, varint
+from collector.wire.scan import LENGTH, VARINT, Unusual, fields, repeated, varint
 from collector.wire.shape import Learnt
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ KINDS = {
     11: Kind.SUMMARY,
 }
 """Metric.data's field numbers."""
+POINT = 1 << 3 | LENGTH
+"""How a point begins in the message of each kind."""
 
 
 def learn(data: bytes, at: int, end: int, known: Known, wanted: Wanted = NOTHING_MORE) -> Learnt:
@@ -55,34 +57,47 @@ def learn(data: bytes, at: int, end: int, known: Known, wanted: Wanted = NOTHING
     if kind is not Kind.GAUGE and temporality is Temporality.NONE:
         return Learnt(None, [], Counter({Reason.UNSPECIFIED_TEMPORALITY: len(ranges)}), [])
     head = Head(texts[1], texts[3], texts[2], kind, temporality)
-    found, others = known.find(data, (kind, temporality), ranges)
+    means = kind, temporality
+    found = Found()
+    others = known.find(data, means, ranges, found)
     points = Points(data, head, known.pairs, wanted)
     refused: Counter[Reason] = Counter()
     varints = []
-    for start, stop in others:
+    at = cuts = 0
+    while at < len(others):
+        start, stop = others[at]
+        at += 1
         try:
-            point, way, exemplars, own = points.learn(start, stop)
+            entry = points.learn(start, stop)
         except Unlearnable as refusal:
             refused[refusal.reason] += 1
             continue
-        for each in (way, *exemplars):
-            add(found, each, start, point)
-        varints += [(start + a, start + b) for a, b in own]
-        if not exemplars and not own:
-            known.keep(data, (kind, temporality), (start, stop), way, point)
-    return Learnt(head, list(found.values()), refused, varints)
+        for way in (entry.way, *entry.exemplars):
+            found[way].add(start, stop, entry.point)
+        varints += [(start + a, start + b) for a, b in entry.varints]
+        if entry.exemplars or entry.varints or cuts >= CUTS_MAX:
+            continue
+        cut = known.keep(data, means, (start, stop), entry)
+        if cut is not None and at < len(others):
+            others, at, cuts = known.by(cut, data, means, others[at:], found), 0, cuts + 1
+    return Learnt(head, [alike for alike in found.values() if alike.at], refused, varints)
 
 
 def _body(
     data: bytes, field: int, at: int, end: int
 ) -> tuple[Kind, list[tuple[int, int]], Temporality]:
     """Read the message of a kind of metric: which kind, where its points are, temporality."""
-    points = []
+    points: list[tuple[int, int]] = []
     temporality = 0
     monotonic = False
-    for number, wire_type, start, stop in fields(data, at, end):
+    while at < end:
+        some, at = repeated(data, at, end, POINT)
+        points += some
+        if some:
+            continue
+        number, wire_type, start, at = next(fields(data, at, end))
         if number == 1 and wire_type == LENGTH:
-            points.append((start, stop))
+            points.append((start, at))
         elif number == 2 and wire_type == VARINT:
             temporality = varint(data, start)[0]
         elif number == 3 and wire_type == VARINT:

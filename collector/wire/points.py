@@ -73,6 +73,8 @@ class Entry(NamedTuple):
     varints: Sequence[Range]
     """Ranges of packed varints that change in their digits, not in how many each has; offsets
     count from the point's first byte."""
+    start: int | None
+    """Where its start is, which is no cell; likewise."""
 
 
 class Points:
@@ -86,6 +88,7 @@ class Points:
         self._found: list[tuple[list[int | None], bool]] = []
         self._data = data
         self._base = 0
+        self._since: int | None = None
         self._head = head
         self._known = known
         self._learn = {
@@ -98,6 +101,7 @@ class Points:
         """Read the point in a range; raises Unlearnable, and Unusual like all that reads bytes."""
         self._base = at
         self._cells, self._varints, self._found = [], [], []
+        self._since = None
         point, layout, places, run = self._learn(at, end)
         way = Way(layout, self._moved(places), run, tuple(self._cells))
         exemplars = [
@@ -109,7 +113,7 @@ class Points:
             )
             for own, is_double in self._found
         ]
-        return Entry(point, way, exemplars, self._varints)
+        return Entry(point, way, exemplars, self._varints, self._since)
 
     def _number(self, at: int, end: int) -> Read:
         """Read a NumberDataPoint."""
@@ -303,7 +307,10 @@ class Points:
 
     def _start(self, start: int | None) -> int | None:
         """Return the place of a start where it is a number that moves."""
-        return start if self._head.temporality is Temporality.DELTA else None
+        if self._head.temporality is Temporality.DELTA:
+            return start
+        self._since = None if start is None else start - self._base
+        return None
 
     def _mark(self, places: Sequence[int | None]) -> None:
         """Note where cells are that change."""

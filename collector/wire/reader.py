@@ -101,10 +101,11 @@ class Reader:
         if shape is None:
             return None
         self._desk.lay(body, 0, len(body))
-        if not self._desk.fits(shape):
+        cells = self._desk.take(shape)
+        if cells is None:
             return None
         self.matched += shape.metrics
-        return shape, self._desk.gather(shape)
+        return shape, cells
 
     def remember(self, body: bytes, parts: list[Part], now: float) -> RequestShape:
         """Make one shape of a request that `read` said was known."""
@@ -168,9 +169,10 @@ class Reader:
             if context is None or shape is None:
                 return None
             self._desk.lay(body, at, end - at)
-            if not self._desk.fits(shape):
+            cells = self._desk.take(shape)
+            if cells is None:
                 return None
-            parts.append(Part(context, shape, self._desk.gather(shape), at))
+            parts.append(Part(context, shape, cells, at))
         self.matched += len(parts)
         return parts
 
@@ -201,11 +203,14 @@ class Reader:
             self._contexts[outer, inner] = context
         size = end - at
         key = outer, inner, size, _name(body, at)
-        shape = self._shapes.get(key)
-        self._desk.lay(body, at, size)
-        if shape is None or not self._desk.fits(shape):
+        shape, cells = self._shapes.get(key), None
+        if shape is not None:
+            self._desk.lay(body, at, size)
+            cells = self._desk.take(shape)
+        if shape is None or cells is None:
             learnt = learn(body, at, end, self._known, self._wanted)
-            shape = self._desk.cast(learnt, at, size, now)
+            self._desk.lay(body, at, size)
+            shape, cells = self._desk.cast(learnt, at, size, now)
             self.learnt += 1
             if shape.is_growing:
                 # the next export may have another size: of all of them the last is kept
@@ -215,7 +220,7 @@ class Reader:
             self._keep(key, shape)
         else:
             self.matched += 1
-        return Part(context, shape, self._desk.gather(shape), at)
+        return Part(context, shape, cells, at)
 
 
 def _frames(body: bytes, *, strict: bool = False) -> Iterator[Framed]:

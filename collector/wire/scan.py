@@ -81,3 +81,20 @@ def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]
             raise Unusual
         yield tag >> 3, wire_type, at, stop
         at = stop
+
+
+def repeated(data: bytes, at: int, end: int, tag: int) -> tuple[list[tuple[int, int]], int]:
+    """Return the ranges of LENGTH fields with one tag, of one byte, that follow each other.
+
+    The first stands at `at`; also where what follows them begins. Raises as `fields`.
+    """
+    found = []
+    while at < end and data[at] == tag:
+        size, start = data[at + 1], at + 2
+        if size >= 0x80:
+            size, start = varint(data, at + 1)
+        at = start + size
+        found.append((start, at))
+    if at > end:
+        raise Unusual
+    return found, at

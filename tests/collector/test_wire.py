@@ -24,13 +24,14 @@ from collector.reading import Grid
 from collector.wire.otlp_json import to_protobuf
 from collector.wire.points import Wanted
 from collector.wire.reader import Reader
+from collector.wire.shape import joined
 from collector.wire.values import any_value
 from tests.collector.otlp import CUMULATIVE, DELTA, START, WORKER, Request, labels
 
 if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-    from collector.wire.column import Column
+    from collector.wire.column import Column, Identities
 
 Reading = tuple[Any, ...]
 
@@ -194,11 +195,12 @@ def learnt(reader: Reader, body: bytes) -> Counter[Reading]:
         kind, monotonic = KINDS[head.kind]
         for which, column in enumerate(part.shape.columns):
             reading = column.read(part.cells[which])
-            for at, point in enumerate(column.points):
+            whose = part.shape.identities[which]
+            for at, attributes in enumerate(whose.attributes):
                 timed = column.layout.is_timed
                 start = int(reading.starts[at]) if timed else 0
-                start = start or point.start
-                what = (kind, head.temporality.value, monotonic, point.attributes)
+                start = start or int(whose.starts[at])
+                what = (kind, head.temporality.value, monotonic, attributes)
                 when = (start, int(reading.times[at]) if timed else UNTOLD)
                 if reading.counts is not None:
                     count = int(reading.counts[at].view("u8"))
@@ -208,7 +210,7 @@ def learnt(reader: Reader, body: bytes) -> Counter[Reading]:
                     numbers = (bits(reading.values[at]),)
                 else:
                     numbers = (int(reading.values[at]),)
-                key = (*around, *what, *when, point.stale, *numbers)
+                key = (*around, *what, *when, bool(whose.stale[at]), *numbers)
                 found[key] += 1
     return found
 
@@ -280,12 +282,23 @@ def fill(draw: st.DrawFn, point: Any, kind: str) -> None:
         point.as_int = draw(st.integers(-(2**63), 2**63 - 1))
 
 
-def numbers_of(columns: list[Column], cells: Any) -> Counter[Reading]:
-    """Every point's own identity and numbers, whichever metric it is of."""
+def numbers_of(
+    columns: list[Column], whose: list[list[Identities]], cells: Any
+) -> Counter[Reading]:
+    """Every point's own identity and numbers, whichever metric it is of.
+
+    `whose` are for each column those of the metrics that it is made of.
+    """
     found: Counter[Reading] = Counter()
-    for column, own in zip(columns, cells):
+    for column, several, own in zip(columns, whose, cells):
         reading = column.read(own)
-        for at, point in enumerate(column.points):
+        points = [
+            point
+            for one in several
+            for point in zip(one.attributes, one.starts.tolist(), one.stale.tolist())
+        ]
+        assert len(points) == len(column)
+        for at, point in enumerate(points):
             rest = [
                 one[at].tobytes() for one in reading if isinstance(one, np.ndarray) and len(one)
             ]
@@ -327,10 +340,16 @@ def test_a_whole_request_reads_as_its_metrics_do(request: Request, data: st.Data
                 point.time_unix_nano = data.draw(st.integers(1, 2**64 - 1))
     changed = request.bytes()
     parts = READER.read(changed, 0).parts
-    expected = sum((numbers_of(part.shape.columns, part.cells) for part in parts), Counter())
+    shapes = [part.shape for part in parts]
+    alone = (
+        numbers_of(one.columns, [[own] for own in one.identities], part.cells)
+        for one, part in zip(shapes, parts)
+    )
+    expected = sum(alone, Counter())
     again = READER.again(changed)
     if again is not None:
-        assert numbers_of(again[0].columns, again[1]) == expected
+        whose = [[shapes[at].identities[of] for at, of in group] for group in joined(shapes)]
+        assert numbers_of(again[0].columns, whose, again[1]) == expected
         assert again[0].points == expected.total()
     same = READER.again(body)
     assert same is not None
@@ -474,6 +493,47 @@ def test_exemplars_are_read_where_they_are_asked_for(
     assert not any(column.layout.is_exemplar for column in part.shape.columns)
 
 
+def fixed(number: int, value: int) -> bytes:
+    """One field of eight bytes."""
+    return bytes([number << 3 | 1]) + value.to_bytes(8, "little")
+
+
+@st.composite
+def points_in_any_order(draw: st.DrawFn) -> bytes:
+    """A request of one sum whose points are written as no SDK does it, some like others."""
+    orders = st.permutations(["start", "time", "value", "a", "b", "flags"])
+    chosen = draw(st.lists(orders, min_size=1, max_size=2))
+    points = b""
+    for _ in range(draw(st.integers(1, 8))):
+        values = draw(st.tuples(eight_bytes, eight_bytes))
+        start = draw(st.sampled_from([0, START, START + 1]))
+        parts = {
+            "start": fixed(2, start),
+            "time": fixed(3, values[0]),
+            "value": fixed(draw(st.sampled_from([4, 6])), values[1]),
+            "flags": b"" if draw(st.booleans()) else b"\x40\x01",
+        }
+        for key in "ab":
+            pair = labels({draw(st.sampled_from("aabc")): draw(texts)})[0]
+            parts[key] = field(7, pair.SerializeToString()) if draw(st.booleans()) else b""
+        body = b"".join(parts[name] for name in draw(st.sampled_from(chosen)))
+        points += field(1, body)
+    temporality = draw(st.sampled_from([DELTA, CUMULATIVE]))
+    sum_ = b"\x10" + bytes([temporality]) + b"\x18\x01" + points
+    metric = field(1, b"m") + field(7, sum_)
+    return field(1, field(2, field(2, metric)))
+
+
+@given(st.lists(points_in_any_order(), min_size=1, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_a_point_may_be_written_in_any_order(bodies: list[bytes]) -> None:
+    """Where attributes and numbers stand, and beside which other points, changes no reading."""
+    reader = Reader()
+    for body in bodies * 2:
+        assert learnt(reader, body) == decoded(body)
+        assert learnt(READER, body) == decoded(body)
+
+
 def test_forgotten_shapes_are_learnt_again() -> None:
     """What nothing matched for long is dropped; the next request is read all the same."""
     reader = Reader()
@@ -490,7 +550,7 @@ def test_a_start_time_is_part_of_the_shape() -> None:
     reader = Reader()
     for start in (START, START + 5):
         (part,) = reader.read(Request().counter("a", {}, 1, start=start).bytes(), 0).parts
-        assert part.shape.columns[0].points[0].start == start
+        assert part.shape.identities[0].starts == [start]
 
 
 def test_a_key_that_stands_twice_is_refused() -> None:
