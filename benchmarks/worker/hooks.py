@@ -2,12 +2,14 @@
 
     python -m benchmarks.worker.hooks ROUNDS
 
-Requests of Celery's own class go through what a worker calls for each of them (received, handed to
-the pool, accepted, succeeded): with nobody listening (`bare`), with a signal handler that does
-nothing (`signal`: what Celery takes to call any), and with the hooks of an instrumented worker
-(`hooks`). The three alternate in short batches, so that whatever else the machine does meets all of
-them, and the CPU time of the thread counts. With `PORTLESS_STATE_DIR` set the cells are in a mapped
-file. Prints a line of JSON: microseconds a task of each batch.
+Requests of Celery's own class go through what a worker's loop calls for each of them: a turn of the
+loop, received, handed to the pool, accepted, succeeded. They do so in a worker that nobody observes
+(`bare`), in the same with a signal handler that does nothing (`signal`: what Celery takes to call
+any), and in one that is instrumented (`ours`). Beside them stand the SDK's own instruments alone
+(`sdk`): `Counter.add` three times and `Histogram.record` once, with what calls them left out. All
+alternate in short batches, so that whatever else the machine does meets all of them, and the CPU
+time of the thread counts. With `PORTLESS_STATE_DIR` set the cells are in a mapped file. Prints a
+line of JSON: microseconds a task of each batch.
 """
 
 from __future__ import annotations
@@ -16,25 +18,24 @@ import json
 import logging
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 from celery.worker.request import Request, create_request_cls
 from kombu.transport.memory import Transport
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from telemetry import instrument
 from telemetry.tasks.publish import HEADER
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 BATCH = 500
 """Tasks; short enough that many a batch is not interrupted."""
-
-app = Celery("bench", broker="memory://")
-app.conf.update(task_ignore_result=True, worker_hijack_root_logger=False)
-
-
-@app.task(name="bench.nothing")
-def nothing() -> None:
-    """Do nothing."""
+NAME = "bench.nothing"
+RESULT = (False, None, 0.001)
 
 
 class Pool:
@@ -44,28 +45,39 @@ class Pool:
         """Take it."""
 
 
-class Consumer:
-    """What sends `task_received`."""
+class Loop:
+    """What the loop of a worker does, without a broker and a pool."""
 
-    def __init__(self, controller: object) -> None:
-        self.controller = controller
-        self.request = create_request_cls(Request, nothing, Pool(), "celery@bench", None)
+    def __init__(self, *, observed: bool) -> None:
+        self._app = Celery("bench", broker="memory://", set_as_current=False)
+        self._app.conf.update(task_ignore_result=True, worker_hijack_root_logger=False)
+        self._task = self._app.task(name=NAME)(ignore)
+        if observed:
+            instrument(self._app)
+        worker = self._app.Worker(pool="solo", loglevel="ERROR", quiet=True)
+        self._consumer: Any = worker.consumer
+        if observed:
+            (pulse,) = (
+                step for step in self._consumer.steps if type(step).__name__ == "TelemetryPulse"
+            )
+            pulse.start(self._consumer)
+        self._request = create_request_cls(Request, self._task, Pool(), "celery@bench", None)
 
     def batch(self) -> float:
         """Take a batch of requests through their lives; microseconds of this thread for each."""
         requests = [self._receive(number) for number in range(BATCH)]
-        received = signals.task_received.send
-        result = (False, None, 0.001)
+        consumer, received = self._consumer, signals.task_received.send
         began = time.thread_time_ns()
         for request in requests:
-            received(sender=self, request=request)
-            request.execute_using_pool(None)
+            consumer.perform_pending_operations()
+            received(sender=consumer, request=request)
+            consumer.on_task_request(request)
             request.on_accepted(1, 100.0)
-            request.on_success(result)
+            request.on_success(RESULT)
         return (time.thread_time_ns() - began) / BATCH / 1e3
 
     def _receive(self, number: int) -> Any:  # noqa: ANN401 - Celery's own
-        headers = {"id": str(number), "task": nothing.name, "lang": "py", HEADER: time.time()}
+        headers = {"id": str(number), "task": NAME, "lang": "py", HEADER: time.time()}
         route = {"exchange": "", "routing_key": "celery", "priority": 0, "redelivered": False}
         payload = {
             "headers": headers,
@@ -73,10 +85,10 @@ class Consumer:
             "body": "",
         }
         body = ((), {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None})
-        return self.request(
+        return self._request(
             Transport.Channel.Message(payload, channel=None),
-            app=app,
-            task=nothing,
+            app=self._app,
+            task=self._task,
             hostname="celery@bench",
             headers=headers,
             body=body,
@@ -89,22 +101,44 @@ def ignore(*_: object, **__: object) -> None:
     """Hear of something, and do nothing."""
 
 
+def instruments() -> Callable[[], float]:
+    """A batch of what the SDK's instruments take to count the same in a worker, less than ours."""
+    meter = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False).get_meter("bench")
+    counters = [meter.create_counter(f"celery.task.{name}") for name in ("a", "b", "c")]
+    runtime = meter.create_histogram("celery.task.runtime", unit="s")
+
+    def batch() -> float:
+        received, started, success = counters
+        began = time.thread_time_ns()
+        for _ in range(BATCH):
+            received.add(1, {"task_name": NAME, "queue_name": "celery"})
+            started.add(1, {"task_name": NAME, "queue_name": "celery"})
+            success.add(1, {"task_name": NAME, "queue_name": "celery"})
+            attributes = {"task_name": NAME, "queue_name": "celery", "state": "success"}
+            runtime.record(0.001, attributes)
+        return (time.thread_time_ns() - began) / BATCH / 1e3
+
+    return batch
+
+
 def main(rounds: int) -> None:
     """Measure, and print what each batch took."""
     logging.disable(logging.WARNING)
-    instrument(app)
-    worker = app.Worker(pool="solo", loglevel="ERROR", quiet=True)
+    bare, ours, sdk = Loop(observed=False), Loop(observed=True), instruments()
     receivers = signals.task_received.receivers
-    ours = list(receivers)
+    listening = list(receivers)
     signals.task_received.connect(ignore, weak=False)
-    listening = {"bare": [], "signal": [each for each in receivers if each not in ours]}
-    listening["hooks"] = ours
-    consumers = {name: Consumer(worker) for name in listening}
-    costs: dict[str, list[float]] = {name: [] for name in listening}
+    nothing = receivers[-1:]
+    costs: dict[str, list[float]] = {name: [] for name in ("bare", "signal", "ours", "sdk")}
     for _ in range(rounds):
-        for name, consumer in consumers.items():
-            receivers[:] = listening[name]
-            costs[name].append(consumer.batch())
+        for name, loop, heard in (
+            ("bare", bare, []),
+            ("signal", bare, nothing),
+            ("ours", ours, listening),
+        ):
+            receivers[:] = heard
+            costs[name].append(loop.batch())
+        costs["sdk"].append(sdk())
     sys.__stdout__.write(json.dumps(costs) + "\n")
 
 

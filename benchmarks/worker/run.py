@@ -21,7 +21,7 @@ from benchmarks.worker import sink
 from tests.support import redis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 MEMORY = "memory://"
 PUSHES_MS = "5000"
@@ -72,11 +72,13 @@ class Row(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What our part alone costs, in microseconds of CPU per task (`benchmarks.worker.hooks`)."""
+    """What a part costs, in microseconds of CPU per task (`benchmarks.worker.hooks`)."""
 
     what: str
     least: float
     median: Spread
+    of_sdk: Spread | None
+    """Relative to the SDK's instruments of the same round."""
 
 
 class Starts(NamedTuple):
@@ -86,23 +88,24 @@ class Starts(NamedTuple):
     took: Spread
 
 
-def parts(*, short: bool) -> list[Part]:
-    """What the hooks take, with cells in memory and in a file, and what it takes to call one."""
-    found = []
+def parts(*, short: bool) -> Iterator[Part]:
+    """What ours takes, with cells in memory and in a file, what the SDK's, and a signal alone."""
+    rounds = "100" if short else "600"
     with TemporaryDirectory() as directory:
-        for where, state in (("in memory", {}), ("in a file", {"PORTLESS_STATE_DIR": directory})):
-            rounds = "100" if short else "600"
-            output = _python("benchmarks.worker.hooks", [rounds], state)
-            costs: dict[str, list[float]] = json.loads(output)
-            for what, less, more in (
-                ("Celery's call of a signal handler", "bare", "signal"),
-                (f"our hooks, cells {where}", "signal", "hooks"),
-            ):
-                added = [after - before for before, after in zip(costs[less], costs[more])]
-                least = min(costs[more]) - min(costs[less])
-                found.append(Part(what, least, spread(added)))
-    del found[2]  # the signal once more
-    return found
+        for where, state in (("memory", {}), ("a file", {"PORTLESS_STATE_DIR": directory})):
+            costs: dict[str, list[float]]
+            costs = json.loads(_python("benchmarks.worker.hooks", [rounds], state))
+            if where == "memory":
+                yield _part("Celery's call of a signal handler", costs, "bare", "signal")
+                least, sdk = min(costs["sdk"]), spread(costs["sdk"])
+                yield Part("SDK: Counter.add three times, Histogram.record", least, sdk, None)
+            yield _part(f"ours, cells in {where}", costs, "signal", "ours")
+
+
+def _part(what: str, costs: Mapping[str, Sequence[float]], less: str, more: str) -> Part:
+    added = [after - before for before, after in zip(costs[less], costs[more])]
+    of_sdk = spread([ours / sdk for ours, sdk in zip(added, costs["sdk"])])
+    return Part(what, min(costs[more]) - min(costs[less]), spread(added), of_sdk)
 
 
 def workers(*, short: bool) -> Iterator[Row]:

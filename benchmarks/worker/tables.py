@@ -15,9 +15,14 @@ def hooks(short: bool) -> Table:
     """What our part alone takes; see `run.parts`."""
     return Table(
         "What our part takes of a worker's main process, us of CPU per task",
-        ("what", "least", "median (quartiles)"),
+        ("what", "least", "median (quartiles)", "of the SDK's"),
         (
-            (part.what, f"{part.least:.1f}", _told(part.median, ".1f"))
+            (
+                part.what,
+                f"{part.least:.1f}",
+                _told(part.median, ".1f"),
+                "-" if part.of_sdk is None else _told(part.of_sdk, ".2f"),
+            )
             for part in run.parts(short=short)
         ),
     )

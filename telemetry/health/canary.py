@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from telemetry.health.canary_queue import CanaryQueue
     from telemetry.health.pulse import Pulse
-    from telemetry.tasks.books import Delivery, Outcome
+    from telemetry.tasks.books import Delivery, Ended, Outcome, Received, Started, Succeeded
     from telemetry.tasks.facts import Fact
 
 Request: TypeAlias = Any
@@ -50,7 +50,7 @@ class Pace(NamedTuple):
     timeout_seconds: float
 
 
-class Ended(NamedTuple):
+class End(NamedTuple):
     """How its delivery ended."""
 
     outcome: Outcome
@@ -63,7 +63,7 @@ class _Flight:
     def __init__(self) -> None:
         self.token = uuid.uuid4().hex
         self.request: Request = None
-        self.ended: Ended | None = None
+        self.ended: End | None = None
 
     def stage(self) -> str | None:
         """What it waits for, or at what it was lost; None where all is done."""
@@ -139,7 +139,7 @@ class Canary:
         """Hear how a delivery of the canary's task ended."""
         flight = self._flight
         if flight is not None and flight.request is delivery:
-            flight.ended = Ended(outcome, detail)
+            flight.ended = End(outcome, detail)
 
     def _on_received(self, request: Request = None, **_: object) -> None:
         flight = self._flight
@@ -225,27 +225,27 @@ class Diversion:
         self._under_way: set[Delivery] = set()
         self._begun: set[Delivery] = set()
 
-    def _received(
-        self, delivery: Delivery, task_name: str, queue_name: str, lifted: tuple[str, ...]
-    ) -> None:
+    def _received(self, said: Received) -> None:
+        delivery, task_name, *_ = said
         if task_name == canary_task.NAME:
             self._under_way.add(delivery)
         else:
-            self._others.received(delivery, task_name, queue_name, lifted)
+            self._others.received(said)
 
-    def _started(self, delivery: Delivery, at_seconds: float, waited_seconds: float | None) -> None:
-        if delivery in self._under_way:
-            self._begun.add(delivery)
+    def _started(self, said: Started) -> None:
+        if said[0] in self._under_way:
+            self._begun.add(said[0])
         else:
-            self._others.started(delivery, at_seconds, waited_seconds)
+            self._others.started(said)
 
-    def _succeeded(self, delivery: Delivery, runtime_seconds: float) -> None:
-        if not self._ends(delivery, "success", ""):
-            self._others.succeeded(delivery, runtime_seconds)
+    def _succeeded(self, said: Succeeded) -> None:
+        if not self._ends(said[0], "success", ""):
+            self._others.succeeded(said)
 
-    def _ended(self, delivery: Delivery, outcome: Outcome, detail: str, at_seconds: float) -> None:
+    def _ended(self, said: Ended) -> None:
+        delivery, outcome, detail, _ = said
         if not self._ends(delivery, outcome, detail):
-            self._others.ended(delivery, outcome, detail, at_seconds)
+            self._others.ended(said)
 
     def _reserved(self) -> list[Delivery]:
         return [*self._others.reserved(), *(self._under_way - self._begun)]

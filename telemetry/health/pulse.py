@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from telemetry.health import state as states
-from telemetry.health.state import Handing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from telemetry.health.state import Handing
 
 
 class Pulse:
@@ -24,7 +25,8 @@ class Pulse:
     def __init__(self) -> None:
         self.phase = states.STARTING
         self.since = self.turned = monotonic()
-        self.handing: Handing | None = None
+        self._handed: tuple[Any, float] | None = None
+        self._look: Callable[[Any, float], Handing] | None = None
         self._thread = 0
 
     def begins(self) -> None:
@@ -39,8 +41,19 @@ class Pulse:
     def turns(self) -> None:
         """The loop turned; it only does so while there is a connection to consume from."""
         self.turned = monotonic()
-        if self.phase != states.CONSUMING:
+        if self.phase is not states.CONSUMING:
             self._enter(states.CONSUMING)
+
+    def turning_by(self, call: Callable[[], object]) -> Callable[[], None]:
+        """`call`, which the loop makes at each turn: for every task, where it knows no events."""
+
+        def turn() -> None:
+            self.turned = monotonic()  # as `turns` does, without a call
+            if self.phase is not states.CONSUMING:
+                self._enter(states.CONSUMING)
+            call()
+
+        return turn
 
     def connects(self) -> None:
         """The main thread is about to look for the broker."""
@@ -52,19 +65,33 @@ class Pulse:
         """The worker has been told to stop; whatever follows is part of that."""
         self._enter(states.STOPPING)
 
-    def hand(
-        self, task_name: str, limit_seconds: float | None, give: Callable[[], None], *, runs: bool
-    ) -> None:
-        """Hand a task to the pool by `give`, which may take as long as a task."""
-        if threading.get_ident() != self._thread:  # a timer's, and the loop turns on
-            give()
-            return
-        self.handing = Handing(task_name, monotonic(), runs, limit_seconds)
-        try:
-            give()
-        finally:
-            self.handing = None
-            self.turned = monotonic()
+    def handing_by(
+        self, give: Callable[[Any], object], look: Callable[[Any, float], Handing]
+    ) -> Callable[[Any], None]:
+        """`give`, which hands a task to the pool and may take as long as a task.
+
+        `look(task, since)` describes one, in the thread that wants to know.
+        """
+        self._look = look
+
+        def hand(task: Any) -> None:  # noqa: ANN401 - whatever `give` takes
+            if threading.get_ident() != self._thread:  # a timer's, and the loop turns on
+                give(task)
+                return
+            self._handed = (task, monotonic())
+            try:
+                give(task)
+            finally:
+                self.turned = monotonic()
+                self._handed = None
+
+        return hand
+
+    @property
+    def handing(self) -> Handing | None:
+        """What is being handed to the pool now; from any thread."""
+        handed = self._handed
+        return None if handed is None or self._look is None else self._look(*handed)
 
     def _enter(self, phase: str) -> None:
         if self.phase != states.STOPPING:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from celery import bootsteps
 from celery.concurrency.solo import TaskPool as Solo
 
+from telemetry.health.state import Handing
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -109,9 +111,8 @@ def _watch(consumer: Consumer, pulse: Pulse) -> None:
     consumer.ensure_connected = _connecting(consumer.ensure_connected, pulse)
     consumer.on_task_request = _handing(consumer, pulse)
     if not consumer.hub:  # the loop without events does this at each turn
-        consumer.perform_pending_operations = _before(
-            pulse.turns, consumer.perform_pending_operations
-        )
+        perform = consumer.perform_pending_operations
+        consumer.perform_pending_operations = functools.wraps(perform)(pulse.turning_by(perform))
 
 
 def _connecting(connect: Callable[[Any], Any], pulse: Pulse) -> Callable[[Any], Any]:
@@ -141,12 +142,11 @@ def _handing(consumer: Consumer, pulse: Pulse) -> Callable[[Any], Any]:
     give = consumer.on_task_request
     runs = isinstance(consumer.pool, Solo)
 
-    @functools.wraps(give)
-    def hand(request: Request) -> None:
+    def look(request: Request, since: float) -> Handing:
         limit = _limit_seconds(request, consumer) if runs else None
-        pulse.hand(request.name, limit, lambda: give(request), runs=runs)
+        return Handing(request.name, since, runs, limit)
 
-    return hand
+    return functools.wraps(give)(pulse.handing_by(give, look))
 
 
 def _limit_seconds(request: Request, consumer: Consumer) -> float | None:

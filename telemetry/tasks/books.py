@@ -18,12 +18,24 @@ Outcome: TypeAlias = Literal[
 ]
 
 
-class Books(NamedTuple):
-    """The doors of `telemetry.tasks.deliveries.Deliveries`, where it says what each means."""
+Received: TypeAlias = tuple[Delivery, str, str, tuple[str, ...]]
+"""A message came: the task's name, the queue's, the values of the headers that are attributes."""
+Started: TypeAlias = "tuple[Delivery, float, float | None]"
+"""The pool began to run it: when, and how long after it was published or due; None: nobody said."""
+Succeeded: TypeAlias = tuple[Delivery, float]
+"""It returned, after a runtime that the process that ran it measured."""
+Ended: TypeAlias = tuple[Delivery, Outcome, str, float]
+"""It came to its end: as what, the exception's class or the reason if it has one, and when."""
 
-    received: Callable[[Delivery, str, str, tuple[str, ...]], None]
-    started: Callable[[Delivery, float, float | None], None]
-    succeeded: Callable[[Delivery, float], None]
-    ended: Callable[[Delivery, Outcome, str, float], None]
+
+class Books(NamedTuple):
+    """The doors of `telemetry.tasks.lifecycle.Lifecycle`; times are seconds, monotonic ones."""
+
+    received: Callable[[Received], None]
+    started: Callable[[Started], None]
+    succeeded: Callable[[Succeeded], None]
+    ended: Callable[[Ended], None]
+    """Only the first end of a delivery counts."""
     reserved: Callable[[], list[Delivery]]
+    """Those that were received, and neither began nor ended."""
     record: Callable[[Fact], None]

@@ -2,7 +2,7 @@
 
 Comes in: what became of deliveries, one call at a time. Goes out: numbers in the tallies, so that
 at any moment the messages received are the outcomes plus what is in hand. It knows no Celery, no
-OTLP, no thread and no clock; times that come in are on the monotonic one.
+OTLP, no thread and no clock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from telemetry.tasks.settle import WORKER_DIED, in_hand
 if TYPE_CHECKING:
     from telemetry.catalog import Metric
     from telemetry.tally import Tallies
-    from telemetry.tasks.books import Delivery, Outcome
+    from telemetry.tasks.books import Delivery, Ended, Outcome, Received, Started, Succeeded
 
 EXCEPTIONS_MAX = 100
 """Classes of exceptions in one process; an application has tens, generated ones have no end."""
@@ -48,6 +48,7 @@ _STATES: dict[Outcome, str] = {
     "rejected": "rejected",
 }
 """`state` of the runtime of what ended by itself; how long a lost task ran nobody knows."""
+_NOT_RUNNING: tuple[None, float] = (None, 0.0)
 _RUNTIME_BUCKETS, _WAIT_BUCKETS = catalog.RUNTIME.buckets, catalog.QUEUE_WAIT.buckets
 
 
@@ -87,20 +88,21 @@ class Deliveries:
         self._reserved: dict[Delivery, _Task] = {}
         self._running: dict[Delivery, tuple[_Task, float]] = {}
 
-    # Every task comes through the next four: they look nothing up that a task has at hand, and
-    # what can be told from what is in hand is counted by whoever asks.
+    # Every task comes through the next ones: they look nothing up that a task has at hand, and what
+    # can be told from what is in hand is counted by whoever asks.
 
-    def received(
-        self, delivery: Delivery, task_name: str, queue_name: str, lifted: tuple[str, ...] = ()
-    ) -> None:
-        """A message came; `lifted` are the values of the headers that are attributes."""
-        names = (task_name, queue_name, *lifted) if lifted else (task_name, queue_name)
-        task = self._tasks.get(names) or self._task(task_name, queue_name, lifted)
+    def received(self, said: Received) -> None:
+        """Count a message that came."""
+        delivery, task_name, queue_name, lifted = said
+        task = self._tasks.get((task_name, queue_name, *lifted) if lifted else said[1:3])
+        if task is None:
+            task = self._task(task_name, queue_name, lifted)
         self._tallies.numbers[task.received] += 1
         self._reserved[delivery] = task
 
-    def started(self, delivery: Delivery, at_seconds: float, waited_seconds: float | None) -> None:
-        """The pool began to run it, so long after it was published or due; None: nobody said."""
+    def started(self, said: Started) -> None:
+        """Count one that began to run."""
+        delivery, at_seconds, waited_seconds = said
         task = self._reserved.pop(delivery, None)
         if task is None:
             return
@@ -117,11 +119,12 @@ class Deliveries:
             numbers[cell] += waited_seconds
             numbers[cell + 1 + bisect_left(_WAIT_BUCKETS, waited_seconds)] += 1
 
-    def succeeded(self, delivery: Delivery, runtime_seconds: float) -> None:
-        """It returned, after the time that the process that ran it measured."""
-        task, _ = self._running.pop(delivery, (None, None))
+    def succeeded(self, said: Succeeded) -> None:
+        """Count one that returned."""
+        delivery, runtime_seconds = said
+        task, _ = self._running.pop(delivery, _NOT_RUNNING)
         if task is None:
-            self.ended(delivery, "success", "", 0.0)
+            self.ended((delivery, "success", "", 0.0))
             return
         cell = task.success
         if cell is None:
@@ -134,12 +137,10 @@ class Deliveries:
         numbers[cell] += runtime_seconds
         numbers[cell + 1 + bisect_left(_RUNTIME_BUCKETS, runtime_seconds)] += 1
 
-    def ended(self, delivery: Delivery, outcome: Outcome, detail: str, at_seconds: float) -> None:
-        """It came to its end, of which only the first counts.
-
-        `detail` is the exception's class or the reason, where the outcome has one.
-        """
-        task, started = self._running.pop(delivery, (None, 0.0))
+    def ended(self, said: Ended) -> None:
+        """Count the end of one, if it is the first."""
+        delivery, outcome, detail, at_seconds = said
+        task, started = self._running.pop(delivery, _NOT_RUNNING)
         if task is None:
             reserved = self._reserved.pop(delivery, None)
             if reserved is not None:

@@ -59,7 +59,9 @@ class Hooks:
         self.safely = Safely(books.record)
         self.books = books
         self._worker = worker
+        self._received = books.received
         self._lifted = lifted
+        self._names = lifted.names
         self._classes: dict[type, type] = {}
         self._routes = Routes(lambda: bindings(worker.app))
         self._announcing = threading.local()
@@ -72,10 +74,11 @@ class Hooks:
                 return
             base = request.__class__
             request.__class__ = self._classes.get(base) or self._watched(base)
-            route = request.delivery_info
+            # Its properties `delivery_info`, `type`, `request_dict` and `eta` take a call each.
+            route = request._delivery_info  # noqa: SLF001
             queue_name = self._routes[route["exchange"], route["routing_key"]]
-            values = self._lifted.values(request.request_dict) if self._lifted.names else ()
-            self.books.received(request, request.type, queue_name, values)
+            values = self._names and self._lifted.values(request._request_dict)  # noqa: SLF001
+            self._received((request, request._type, queue_name, values))  # noqa: SLF001
         except Exception as error:  # noqa: BLE001 - as in `Safely`, without a call
             self.safely.failed("task_received", error)
 
@@ -105,8 +108,8 @@ class Hooks:
         self, task_name: str, queue_name: str, lifted: tuple[str, ...], end: tuple[Outcome, str]
     ) -> None:
         delivery = object()
-        self.books.received(delivery, task_name, queue_name, lifted)
-        self.books.ended(delivery, *end, monotonic())
+        self.books.received((delivery, task_name, queue_name, lifted))
+        self.books.ended((delivery, *end, monotonic()))
 
     def reconcile(self, consumer: Consumer) -> None:
         """After a connection was lost: what Celery dropped without a word is lost.
@@ -137,7 +140,7 @@ class Hooks:
         elif runtime is None:
             self.end(request, *request.telemetry_doom)
         else:
-            self.books.succeeded(request, runtime)
+            self.books.succeeded((request, runtime))
 
     def failed(self, request: Request, error: ErrorInfo) -> None:
         """Tell the outcome that Celery is about to see in the error."""
@@ -165,7 +168,7 @@ class Hooks:
 
     def end(self, request: Request, outcome: Outcome, detail: str = "") -> None:
         """Celery may announce more than one end; the books take the first."""
-        self.books.ended(request, outcome, detail, monotonic())
+        self.books.ended((request, outcome, detail, monotonic()))
 
     def announce(self, announce: Callable[..., Any], *args: Handed, **kwargs: Handed) -> Handed:
         """Let Celery send `task_revoked` for a request that has told it already."""
@@ -256,15 +259,15 @@ def _watched_always(base: Any, hooks: Hooks) -> dict[str, Callable[..., Handed]]
     """
     execute, accepted, succeeded = base.execute_using_pool, base.on_accepted, base.on_success
     books, returned, failed = hooks.books, hooks.returned, hooks.safely.failed
-    started, told_success = books.started, books.succeeded
+    started, returned_well = books.started, books.succeeded
 
     def execute_using_pool(request: Request, pool: Handed, **kwargs: Handed) -> Handed:
         request.telemetry_in_pool = True  # not every pool has a result to tell it by
-        return execute(request, pool, **kwargs)
+        return execute(request, pool, **kwargs) if kwargs else execute(request, pool)
 
     def on_accepted(request: Request, pid: int, time_accepted: float) -> Handed:
         try:
-            started(request, time_accepted, _waited_seconds(request, time_accepted))
+            started((request, time_accepted, _waited_seconds(request, time_accepted)))
         except Exception as error:  # noqa: BLE001 - as in `Safely`
             failed("on_accepted", error)
         return accepted(request, pid, time_accepted)
@@ -273,12 +276,12 @@ def _watched_always(base: Any, hooks: Hooks) -> dict[str, Callable[..., Handed]]
         try:
             # As `returned` has it, for nearly all.
             if result.__class__ is tuple and not result[0] and result[2] is not None:
-                told_success(request, result[2])
+                returned_well((request, result[2]))
             else:
                 returned(request, result)
         except Exception as error:  # noqa: BLE001 - as in `Safely`
             failed("on_success", error)
-        return succeeded(request, result, **kwargs)
+        return succeeded(request, result, **kwargs) if kwargs else succeeded(request, result)
 
     watched = (execute_using_pool, on_accepted, on_success)
     return {method.__name__: method for method in watched}
@@ -286,10 +289,11 @@ def _watched_always(base: Any, hooks: Hooks) -> dict[str, Callable[..., Handed]]
 
 def _waited_seconds(request: Request, at_seconds: float) -> float | None:
     """How long what begins to run waited since it was published or due; None if nobody said."""
-    enqueued = enqueued_at_seconds(request.request_dict)
+    enqueued = enqueued_at_seconds(request._request_dict)  # noqa: SLF001 - as in `_on_received`
     if enqueued is None:
         return None
-    due = enqueued if request.eta is None else max(enqueued, request.eta.timestamp())
+    eta = request._eta  # noqa: SLF001 - as in `_on_received`
+    due = enqueued if eta is None else max(enqueued, eta.timestamp())
     waited = time() - (monotonic() - at_seconds) - due
     return waited if waited > 0 else 0.0  # the clocks of two machines may differ
 

@@ -9,36 +9,37 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 R = TypeVar("R")
-Body = TypeVar("Body", bound="Callable[..., None]")
+A = TypeVar("A")
 
 
 class Turns:
     """The one door to state that is not thread-safe."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._waiting: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._turn = threading.Lock()
 
-    def taking(self, body: Body) -> Body:
-        """`body`, called at its turn: now, or by the thread that is at it. Positional arguments.
+    def taking(self, body: Callable[[A], None]) -> Callable[[A], None]:
+        """`body`, called at its turn: now, or by the thread that is at it.
 
+        With one argument, since handing on any number of them takes longer than a body does.
         Raises what `body` raises, or what any that waited raises; each is called all the same.
         """
         waiting, work_off = self._waiting, self._work_off
         acquire, release = self._turn.acquire, self._turn.release
 
-        def take(*args: Any) -> None:  # noqa: ANN401 - as of `body`
+        def take(said: A) -> None:
             if waiting or not acquire(False):  # noqa: FBT003 - by name it takes as long again
-                waiting.append((body, args))
+                waiting.append((body, said))
             else:
                 try:
-                    body(*args)
+                    body(said)
                 finally:
                     release()
             # Asked after each turn: a call may have come while this thread was leaving.
@@ -48,7 +49,7 @@ class Turns:
                 finally:
                     release()
 
-        return cast("Body", take)
+        return take
 
     def read(self, reader: Callable[[], R]) -> R:
         """What `reader` returns while every call so far is made and none is halfway."""
@@ -58,5 +59,5 @@ class Turns:
 
     def _work_off(self) -> None:
         while self._waiting:  # only whoever has the turn takes any out
-            body, args = self._waiting.popleft()
-            body(*args)
+            body, said = self._waiting.popleft()
+            body(said)

@@ -9,7 +9,7 @@ import pytest
 
 from telemetry import catalog
 from telemetry.health import canary_task
-from telemetry.health.canary import Diversion, Ended, _Flight
+from telemetry.health.canary import Diversion, End, _Flight
 from telemetry.tally import Tallies
 from telemetry.tasks import facts
 from telemetry.tasks.books import Books
@@ -45,9 +45,9 @@ class Known(NamedTuple):
 HELD, TAKEN = Channel(frozenset({"1/1"})), Channel(frozenset({"2/1"}))
 
 
-def ended(outcome: Any) -> Ended:
+def ended(outcome: Any) -> End:
     """The end of its delivery."""
-    return Ended(outcome, "")
+    return End(outcome, "")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def ended(outcome: Any) -> Ended:
     ],
 )
 def test_the_stage_is_what_has_not_come_to_pass(
-    request_: Known | None, end: Ended | None, stage: str | None, lost: bool
+    request_: Known | None, end: End | None, stage: str | None, lost: bool
 ) -> None:
     """In the order of a task's way; each has its name in the catalogue."""
     flight = _Flight()
@@ -82,29 +82,29 @@ def test_canaries_are_told_of_their_deliveries_and_nobody_else() -> None:
     booked: list[Any] = []
     told: list[Any] = []
 
-    def book(*call: object) -> None:
-        booked.append(call)
+    def book(door: str, said: object) -> None:
+        booked.append((door, said))
 
     doors = ("received", "started", "succeeded", "ended")
     books = Books(*(partial(book, door) for door in doors), lambda: ["other"], booked.append)
     diverted = Diversion(books, lambda *end: told.append(end)).books
-    diverted.received("mine", canary_task.NAME, "canary.w@h", ())
-    diverted.received("other", "a.task", "q", ())
+    diverted.received(("mine", canary_task.NAME, "canary.w@h", ()))
+    diverted.received(("other", "a.task", "q", ()))
     assert diverted.reserved() == ["other", "mine"]
-    diverted.started("mine", 1.0, None)
-    diverted.started("other", 1.0, None)
+    diverted.started(("mine", 1.0, None))
+    diverted.started(("other", 1.0, None))
     assert diverted.reserved() == ["other"], "the books say of others what has not begun"
     diverted.record(facts.Sent("a.task", "q"))
-    diverted.succeeded("mine", 0.5)
-    diverted.succeeded("other", 0.5)
-    diverted.ended("mine", "failed", "", 3.0)  # no longer anybody's
+    diverted.succeeded(("mine", 0.5))
+    diverted.succeeded(("other", 0.5))
+    diverted.ended(("mine", "failed", "", 3.0))  # no longer anybody's
     assert told == [("mine", "success", "")]
     assert booked == [
-        ("received", "other", "a.task", "q", ()),
-        ("started", "other", 1.0, None),
+        ("received", ("other", "a.task", "q", ())),
+        ("started", ("other", 1.0, None)),
         facts.Sent("a.task", "q"),
-        ("succeeded", "other", 0.5),
-        ("ended", "mine", "failed", "", 3.0),
+        ("succeeded", ("other", 0.5)),
+        ("ended", ("mine", "failed", "", 3.0)),
     ]
 
 

@@ -71,7 +71,7 @@ class Books:
         }
         for each in told:
             if type(each) in calls:
-                calls[type(each)](*each)  # type: ignore[operator] # as its class says
+                calls[type(each)](each)  # type: ignore[operator] # as its class says
             else:
                 self.lifecycle.apply(each)  # type: ignore[arg-type] # a fact
 

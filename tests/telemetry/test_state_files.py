@@ -50,7 +50,7 @@ class Worker:
     def receive(self, *deliveries: int) -> None:
         """Get messages, and begin none of them."""
         for delivery in deliveries:
-            self.lifecycle.deliveries.received(delivery, *BUY)
+            self.lifecycle.deliveries.received((delivery, *BUY, ()))
 
     def value(self, metric: catalog.Metric, *values: str) -> float:
         """What a series reads."""
@@ -84,7 +84,7 @@ def test_a_worker_that_died_goes_on_where_it_was(tmp_path: Path) -> None:
     """The same numbers and the same beginning; what was in hand is lost, gauges start anew."""
     first = Worker(tmp_path, start=11)
     first.receive(1, 2, 3)
-    first.lifecycle.deliveries.ended(1, "success", "", 0.0)
+    first.lifecycle.deliveries.ended((1, "success", "", 0.0))
     first.die()
     second = Worker(tmp_path, start=22)
     assert second.mapped.start_unix_nano == 11
@@ -120,7 +120,7 @@ def test_a_file_grows_with_its_series(tmp_path: Path, monkeypatch: pytest.Monkey
     first = Worker(tmp_path)
     for number in range(50):
         for _ in range(number + 1):
-            first.lifecycle.deliveries.received(number, f"task-{number}", "lab")
+            first.lifecycle.deliveries.received((number, f"task-{number}", "lab", ()))
     first.die()
     second = Worker(tmp_path)
     for number in range(50):
@@ -206,7 +206,7 @@ def test_a_disk_that_is_full_stops_nothing(
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         for number in range(2000):
-            worker.lifecycle.deliveries.received(number, f"task-{number}", "lab")
+            worker.lifecycle.deliveries.received((number, f"task-{number}", "lab", ()))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert worker.failures == ["unwritable"]
@@ -433,15 +433,15 @@ def test_attributes_of_the_user_s_go_on_too(tmp_path: Path) -> None:
         return store, tallies, lifecycle
 
     store, _, lifecycle = begun(11)
-    lifecycle.deliveries.received(1, *BUY, ("acme",))
-    lifecycle.deliveries.received(2, *BUY, ("acme",))
-    lifecycle.deliveries.ended(1, "success", "", 0.0)
+    lifecycle.deliveries.received((1, *BUY, ("acme",)))
+    lifecycle.deliveries.received((2, *BUY, ("acme",)))
+    lifecycle.deliveries.ended((1, "success", "", 0.0))
     store._held.close()
     store, tallies, lifecycle = begun(22)
     assert store.start_unix_nano == 11
     lost = tallies.cell(metrics[catalog.LOST], *BUY, "acme", "worker_died")
     assert tallies.numbers[lost] == 1
-    lifecycle.deliveries.received(3, *BUY, ("beta",))
+    lifecycle.deliveries.received((3, *BUY, ("beta",)))
     other = tallies.cell(metrics[catalog.RECEIVED], *BUY, "other")
     assert tallies.numbers[other] == 1, "the limit goes on as well"
     store._held.close()

@@ -22,9 +22,9 @@ def test_threads_lose_nothing() -> None:
         begin.wait()
         for number in range(2000):
             delivery = (thread, number)
-            books.received(delivery, "a", "q", ())
-            books.started(delivery, 1.0, 0.5)
-            books.succeeded(delivery, 0.25)
+            books.received((delivery, "a", "q", ()))
+            books.started((delivery, 1.0, 0.5))
+            books.succeeded((delivery, 0.25))
             books.record(Sent("a", "q"))
 
     def numbers() -> dict[str, tuple[float, ...]]:
@@ -91,11 +91,11 @@ def test_who_waits_is_not_overtaken() -> None:
     turns = Turns()
     see = turns.taking(seen.append)
 
-    def fail() -> None:
-        see("first")
+    def fail(what: str) -> None:
+        see(what)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        turns.taking(fail)()
+        turns.taking(fail)("first")
     see("second")
     assert seen == ["first", "second"]
