@@ -278,8 +278,8 @@ class ThisProcess:
             self._user = reporter.user_metrics(self._flush, inherited)
         if slot is not None:
             slot.begin()
-            signals.task_prerun.connect(lambda **_: slot.task_begins(), weak=False)
-            signals.task_postrun.connect(lambda **_: slot.task_ends(), weak=False)
+            signals.task_prerun.connect(slot.task_begins, weak=False)
+            signals.task_postrun.connect(slot.task_ends, weak=False)
         reporter.include(self._user, slot)
 
     def unexported(self, slot: int) -> int:

@@ -53,12 +53,12 @@ class Slot:
         """A new process fills the slot."""
         self._cells[_BEGUN] = self._cells[_ENDED] = self._cells[_EXPORTED] = 0
 
-    def task_begins(self) -> None:
-        """A task begins to run in the process."""
+    def task_begins(self, **_: object) -> None:
+        """A task begins to run in the process; a handler of Celery's signal, for every task."""
         self._cells[_BEGUN] += 1
 
-    def task_ends(self) -> None:
-        """It has run, whatever became of it."""
+    def task_ends(self, **_: object) -> None:
+        """It has run, whatever became of it; likewise."""
         self._cells[_ENDED] += 1
 
     def ended(self) -> int:

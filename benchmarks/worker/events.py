@@ -1,8 +1,7 @@
 """Count events as celery-exporter does: `python -m benchmarks.worker.events BROKER READY`.
 
-Its own package of that name in PyPI is another program, so this is its way written anew: a receiver
-of all events that keeps Celery's state of them and counts each, by task, node name and queue, in
-prometheus_client. It creates the file READY when it listens, and runs until it is stopped.
+This is its way, not its program: a receiver of all events that keeps Celery's state of them and
+counts each, by task, node name and queue, in prometheus_client. It creates the file READY when it listens, and runs until it is stopped.
 """
 
 from __future__ import annotations

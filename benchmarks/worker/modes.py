@@ -135,6 +135,7 @@ def _meters() -> None:
 
 MODES: dict[str, Callable[[Celery], None]] = {
     "nothing": nothing,
+    "nothing, again": nothing,
     "portless": portless,
     "portless, durable": portless,
     "SDK instruments": sdk,

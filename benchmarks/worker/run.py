@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.worker import sink
 from tests.support import redis
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 MEMORY = "memory://"
 PUSHES_MS = "5000"
-POOLS = ("solo", "prefork", "threads", "gevent", "eventlet")
+NOTHING, AGAIN = "nothing", "nothing, again"
 OTHERS = (
-    "nothing",
+    NOTHING,
+    AGAIN,
     "portless",
     "portless, durable",
     "SDK instruments",
@@ -35,7 +36,33 @@ OTHERS = (
     "instrumentation-celery, metrics and traces",
     "prometheus_client, multiprocess",
 )
-ON_REDIS = ("nothing", "portless", "events")
+FEW = OTHERS[:5]
+ON_REDIS = (NOTHING, AGAIN, "portless", "events")
+ROUNDS_MIN = 3
+"""Whatever the time says: quartiles need some."""
+
+
+class Plan(NamedTuple):
+    """Ways of observing a pool that are compared, round after round."""
+
+    pool: str
+    modes: Sequence[str]
+    rounds: int
+    tasks: int
+    """Of a worker of one round."""
+    seconds_max: float
+    """No further round begins if it may take longer than that altogether."""
+
+
+PLANS = (
+    Plan("solo", OTHERS, 15, 6_000, 330),
+    Plan("prefork", OTHERS, 15, 6_000, 390),
+    *(Plan(pool, FEW, 6, 4_000, 90) for pool in ("threads", "gevent", "eventlet")),
+)
+PLANS_ON_REDIS = tuple(Plan(pool, ON_REDIS, 5, 3_000, 90) for pool in ("solo", "prefork"))
+SHORT = tuple(Plan(pool, OTHERS[:4], 1, 2_000, 60) for pool in ("solo", "prefork"))
+STARTS = Plan("prefork", OTHERS, 4, 30, 150)
+STARTS_SHORT = Plan("prefork", OTHERS[:3], 1, 8, 60)
 RUN_SECONDS_MAX = 300
 
 
@@ -69,6 +96,8 @@ class Row(NamedTuple):
     """MiB of its own of the process that runs the tasks."""
     push_bytes: float | None
     """Of a push of metrics; None where nothing is pushed."""
+    rounds: int
+    """That there was time for."""
 
 
 class Part(NamedTuple):
@@ -109,33 +138,29 @@ def _part(what: str, costs: Mapping[str, Sequence[float]], less: str, more: str)
 
 
 def workers(*, short: bool) -> Iterator[Row]:
-    """Run every way of observing in every pool; `short` two of each, once, and few tasks."""
-    rounds, tasks = (1, 2_000) if short else (7, 20_000)
+    """Run every way of observing in every pool; `short` some of them, once, and few tasks."""
     with sink.running() as collector:
-        for pool in POOLS[:2] if short else POOLS:
-            modes = OTHERS[:2] if short else OTHERS
-            yield from _compare(pool, MEMORY, modes, collector, (rounds, tasks))
+        for plan in SHORT if short else PLANS:
+            yield from _compare(plan, MEMORY, collector)
         if short:
             return
         if not redis.is_installed():
             print("redis-server is not installed: no events", file=sys.stderr)
             return
         with TemporaryDirectory() as directory, redis.running(Path(directory)) as server:
-            for pool in POOLS[:2]:
+            for plan in PLANS_ON_REDIS:
                 with _receiving(server.address, Path(directory)):
-                    length = (rounds, tasks // 4)
-                    yield from _compare(pool, server.address, ON_REDIS, collector, length)
+                    yield from _compare(plan, server.address, collector)
 
 
 def starts(*, short: bool) -> list[Starts]:
     """Replace pool processes after each task, and see how long each takes until it is set up."""
-    rounds, tasks = (1, 8) if short else (5, 40)
-    modes = OTHERS[:2] if short else OTHERS
-    took: dict[str, list[float]] = {mode: [] for mode in modes}
+    plan = STARTS_SHORT if short else STARTS
+    took: dict[str, list[float]] = {mode: [] for mode in plan.modes}
     with sink.running() as collector:
-        for _ in range(rounds):
+        for modes in _rounds(plan, "starts"):
             for mode in modes:
-                took[mode] += _run("prefork", mode, tasks, MEMORY, collector, "--recycle")["starts"]
+                took[mode] += _run(plan, mode, MEMORY, collector, "--recycle")["starts"]
     return [Starts(mode, spread(found)) for mode, found in took.items()]
 
 
@@ -147,43 +172,48 @@ def spread(found: Sequence[float]) -> Spread:
     return Spread(median, low, high)
 
 
-def _compare(
-    pool: str,
-    broker: str,
-    modes: Sequence[str],
-    collector: sink.Sink,
-    length: tuple[int, int],
-) -> Iterator[Row]:
-    rounds, tasks = length
-    found: dict[str, list[dict[str, float]]] = {mode: [] for mode in modes}
-    pushed: dict[str, list[int]] = {mode: [] for mode in modes}
-    for at in range(rounds):
-        # each round begins elsewhere, so that none always comes after the same one
-        for mode in (*modes[at % len(modes) :], *modes[: at % len(modes)]):
+def _compare(plan: Plan, broker: str, collector: sink.Sink) -> Iterator[Row]:
+    found: dict[str, list[dict[str, float]]] = {mode: [] for mode in plan.modes}
+    pushed: dict[str, list[int]] = {mode: [] for mode in plan.modes}
+    place = "memory" if broker == MEMORY else "Redis"
+    for modes in _rounds(plan, f"{plan.pool}, {place}"):
+        for mode in modes:
             collector.sizes.clear()
-            found[mode].append(_run(pool, mode, tasks, broker, collector))
+            found[mode].append(_run(plan, mode, broker, collector))
             pushed[mode] += collector.sizes
-    for mode in modes:
-        runs = {what: [run[what] for run in found[mode]] for what in found[mode][0]}
-        bare = {what: [run[what] for run in found["nothing"]] for what in runs}
+    bare = found[NOTHING]
+    for mode, runs in found.items():
         yield Row(
-            pool,
-            "memory" if broker == MEMORY else "Redis",
+            plan.pool,
+            place,
             mode,
-            spread(runs["parent"]),
-            spread([ours - none for ours, none in zip(runs["parent"], bare["parent"])]),
-            spread(runs["child"]),
-            spread([ours - none for ours, none in zip(runs["child"], bare["child"])]),
-            spread([ours / none for ours, none in zip(runs["throughput"], bare["throughput"])]),
-            spread(runs["p99"]),
-            statistics.median(runs["memory"]),
+            spread([run["parent"] for run in runs]),
+            spread([run["parent"] - none["parent"] for run, none in zip(runs, bare)]),
+            spread([run["child"] for run in runs]),
+            spread([run["child"] - none["child"] for run, none in zip(runs, bare)]),
+            spread([run["throughput"] / none["throughput"] for run, none in zip(runs, bare)]),
+            spread([run["p99"] for run in runs]),
+            statistics.median(run["memory"] for run in runs),
             statistics.median(pushed[mode]) if pushed[mode] else None,
+            len(runs),
         )
 
 
-def _run(
-    pool: str, mode: str, tasks: int, broker: str, collector: sink.Sink, *options: str
-) -> dict[str, float]:
+def _rounds(plan: Plan, what: str) -> Iterator[Sequence[str]]:
+    """The modes of each round, in an order of its own: none always comes after the same one."""
+    began = time.monotonic()
+    for at in range(plan.rounds):
+        spent = time.monotonic() - began
+        if at >= ROUNDS_MIN and spent * (at + 1) / at > plan.seconds_max:
+            return
+        print(
+            f"{what}: round {at + 1} of {plan.rounds}, {spent:.0f} s", file=sys.stderr, flush=True
+        )
+        first = at % len(plan.modes)
+        yield (*plan.modes[first:], *plan.modes[:first])
+
+
+def _run(plan: Plan, mode: str, broker: str, collector: sink.Sink, *options: str) -> dict[str, Any]:
     with TemporaryDirectory() as directory:
         environment = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
@@ -193,10 +223,9 @@ def _run(
             environment["PROMETHEUS_MULTIPROC_DIR"] = directory
         if mode.endswith("durable"):
             environment["PORTLESS_STATE_DIR"] = directory
-        arguments = [pool, mode, str(tasks), broker, directory, *options]
-        told: dict[str, float] = json.loads(
-            _python("benchmarks.worker.app", arguments, environment).splitlines()[-1]
-        )
+        arguments = [plan.pool, mode, str(plan.tasks), broker, directory, *options]
+        output = _python("benchmarks.worker.app", arguments, environment)
+        told: dict[str, Any] = json.loads(output.splitlines()[-1])
         return told
 
 

@@ -34,7 +34,7 @@ def workers(short: bool) -> Table:
         "A worker that runs empty tasks, per task: medians (quartiles)",
         (
             *("pool, broker, observed by", "parent us", "added", "child us", "added"),
-            *("throughput to nothing", "p99 us", "MiB", "bytes a push"),
+            *("throughput to nothing", "p99 us", "MiB", "bytes a push", "rounds"),
         ),
         (_row(row) for row in run.workers(short=short)),
     )
@@ -62,6 +62,7 @@ def _row(row: Row) -> tuple[str, ...]:
         _told(row.p99, ",.0f"),
         f"{row.memory:.1f}",
         "-" if row.push_bytes is None else f"{row.push_bytes:,.0f}",
+        str(row.rounds),
     )
 
 
