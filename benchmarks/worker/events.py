@@ -1,7 +1,8 @@
 """Count events as celery-exporter does: `python -m benchmarks.worker.events BROKER READY`.
 
 This is its way, not its program: a receiver of all events that keeps Celery's state of them and
-counts each, by task, node name and queue, in prometheus_client. It creates the file READY when it listens, and runs until it is stopped.
+counts each, by task, node name and queue, in prometheus_client. It creates the file READY when it
+listens, and runs until it is stopped.
 """
 
 from __future__ import annotations
