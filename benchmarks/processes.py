@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import psutil
+
+
+IDLE_SECONDS = 0.25
+IDLE_SHARE = 0.02
+"""Of a core: who takes less is idle."""
+IDLE_SECONDS_MAX = 30
 
 
 class Push(NamedTuple):
@@ -45,6 +52,17 @@ def cpu_seconds(process: psutil.Process) -> float:
         return spent / 1e9
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+def until_idle(process: psutil.Process) -> None:
+    """Wait for what is done after the answer: batches, and what only reads lines."""
+    deadline = time.monotonic() + IDLE_SECONDS_MAX
+    quiet = 0
+    while quiet < 2 and time.monotonic() < deadline:
+        before = cpu_seconds(process)
+        time.sleep(IDLE_SECONDS)
+        spent = cpu_seconds(process) - before
+        quiet = quiet + 1 if spent < IDLE_SHARE * IDLE_SECONDS else 0
 
 
 def send(port: int, pushes: Sequence[Push], connections: int) -> None:

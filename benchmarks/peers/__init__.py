@@ -7,19 +7,16 @@ total. A turn's cost is the process's CPU time until it is idle again; the middl
 from __future__ import annotations
 
 import statistics
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from benchmarks.peers.receivers import PEERS, version
 from benchmarks.peers.turn import POINTS, Turn, total_started
-from benchmarks.processes import cpu_seconds
+from benchmarks.processes import cpu_seconds, until_idle
 from benchmarks.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import psutil
 
     from benchmarks.peers.receivers import Receiver
 
@@ -28,10 +25,6 @@ TURNS = 5
 """The first one warms all of them up."""
 TICKS = 60
 """Pushes of each worker in a turn."""
-IDLE_SECONDS = 0.25
-IDLE_SHARE = 0.02
-"""Of a core: who takes less is idle."""
-IDLE_SECONDS_MAX = 30
 NOTES = """
 *Series* are lines of counters that a receiver shows in the end, and all show the same total;
 *tenants* is whether a label of theirs names one. Each has one core and its defaults, but
@@ -109,16 +102,5 @@ def _cost(receiver: Receiver, turn: Turn) -> float:
     """Return CPU seconds of a million points."""
     before = cpu_seconds(receiver.process)
     receiver.push(turn)
-    _until_idle(receiver.process)
+    until_idle(receiver.process)
     return (cpu_seconds(receiver.process) - before) / turn.points * 1e6
-
-
-def _until_idle(process: psutil.Process) -> None:
-    """Wait for what is done after the answer: batches, and what only reads lines."""
-    deadline = time.monotonic() + IDLE_SECONDS_MAX
-    quiet = 0
-    while quiet < 2 and time.monotonic() < deadline:
-        before = cpu_seconds(process)
-        time.sleep(IDLE_SECONDS)
-        spent = cpu_seconds(process) - before
-        quiet = quiet + 1 if spent < IDLE_SHARE * IDLE_SECONDS else 0
