@@ -1,7 +1,8 @@
 """`python -m benchmarks [--short] [--only NAME …] [--write]`: measure, and print tables.
 
 With `--write` what was measured is kept in RESULTS.md, with the machine and the date; tables that
-were not measured this time stay there as they were. docs/pictures/benchmark.svg is drawn from it.
+were not measured this time stay there as they were. docs/pictures/benchmark.svg and the tables of
+docs/scale.md are made from it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import (
+    arithmetic,
     broker,
     churn,
     collector_cpu,
@@ -75,7 +77,8 @@ def main() -> None:
         print(lines[-1], flush=True)
         if asked.write:
             results.keep(name, "\n".join(lines), SUITES)
-            picture.PICTURE.write_text(picture.drawn(results.RESULTS.read_text()))
+            picture.write()
+            arithmetic.write()
 
 
 def _circumstances(*, short: bool) -> str:

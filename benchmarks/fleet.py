@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
@@ -24,6 +25,9 @@ from tests.support.fleet import Fleet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeAlias
+
+    Make: TypeAlias = Callable[[str, int, int], bytes]
 
 POINTS = 300
 """Of a push."""
@@ -52,48 +56,48 @@ class _Store(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class System:
-    """All three as processes, and how to push to them."""
+class Way(NamedTuple):
+    """Where to push, and whoever works for it."""
 
-    def __init__(self, fleet: Fleet, embedded: psutil.Process, port: int) -> None:
-        (gateway,), (agent,) = fleet.gateways, fleet.agents
-        self.processes = {
-            EMBEDDED: embedded,
-            AGENT: psutil.Process(agent.command.process.pid),
-            GATEWAY: psutil.Process(gateway.process.pid),
-        }
-        self._ports = (port, agent.port)
+    port: int
+    processes: dict[str, psutil.Process]
 
-    def push(self, bodies: Sequence[bytes]) -> None:
-        """Push to one after the other, until all are idle. Raises RuntimeError on a refusal."""
+    def push(self, bodies: Sequence[bytes]) -> dict[str, float]:
+        """Push until all are idle; CPU seconds of each. Raises RuntimeError on a refusal."""
+        before = {name: cpu_seconds(process) for name, process in self.processes.items()}
         pushes = [Push("POST /v1/metrics", "application/x-protobuf", body) for body in bodies]
-        for port in self._ports:
-            send(port, pushes, WORKERS)
-            for process in self.processes.values():
-                until_idle(process)
+        send(self.port, pushes, WORKERS)
+        for process in self.processes.values():
+            until_idle(process)
+        return {name: cpu_seconds(each) - before[name] for name, each in self.processes.items()}
 
-    def nanoseconds(self, make: Callable[[str, int, int], bytes], ticks: int) -> dict[str, float]:
-        """Return what a point costs each."""
-        spent: dict[str, list[float]] = {name: [] for name in self.processes}
-        for turn in range(TURNS):
-            span = range(1 + turn * ticks, 1 + (turn + 1) * ticks)
-            bodies = [make(f"worker-{at}", tick, POINTS) for tick in span for at in range(WORKERS)]
-            before = {name: cpu_seconds(process) for name, process in self.processes.items()}
-            self.push(bodies)
-            for name, process in self.processes.items():
-                cost = cpu_seconds(process) - before[name]
-                spent[name].append(cost / (len(bodies) * POINTS) * 1e9)
-        return {name: statistics.median(costs[1:]) for name, costs in spent.items()}
+    def resident_bytes(self) -> dict[str, int]:
+        """Memory of each."""
+        return {name: each.memory_info().rss for name, each in self.processes.items()}
 
-    def stream_bytes(self, workers: int) -> dict[str, float]:
-        """Return by how much each grows for a stream, pushed twice."""
-        before = {name: each.memory_info().rss for name, each in self.processes.items()}
+
+def _nanoseconds(ways: Sequence[Way], make: Make, ticks: int) -> dict[str, float]:
+    """Return what a point costs each."""
+    spent: dict[str, list[float]] = defaultdict(list)
+    for turn in range(TURNS):
+        span = range(1 + turn * ticks, 1 + (turn + 1) * ticks)
+        bodies = [make(f"worker-{at}", tick, POINTS) for tick in span for at in range(WORKERS)]
+        for way in ways:
+            for name, cpu in way.push(bodies).items():
+                spent[name].append(cpu / (len(bodies) * POINTS) * 1e9)
+    return {name: statistics.median(costs[1:]) for name, costs in spent.items()}
+
+
+def _stream_bytes(ways: Sequence[Way], workers: int) -> dict[str, float]:
+    """Return by how much each grows for a stream that is pushed twice."""
+    grown: dict[str, float] = {}
+    for way in ways:
+        before = way.resident_bytes()
         for tick in (1, 2):
-            self.push([counters(f"new-{worker}", tick, POINTS) for worker in range(workers)])
-        return {
-            name: (each.memory_info().rss - before[name]) / (workers * POINTS)
-            for name, each in self.processes.items()
-        }
+            way.push([counters(f"new-{worker}", tick, POINTS) for worker in range(workers)])
+        for name, after in way.resident_bytes().items():
+            grown[name] = (after - before[name]) / (workers * POINTS)
+    return grown
 
 
 def table(short: bool) -> Table:
@@ -106,11 +110,12 @@ def table(short: bool) -> Table:
 
 
 def _rows(ticks: int, filling: int) -> Iterator[Sequence[str]]:
-    with _system() as system:
-        memory = system.stream_bytes(filling)  # first, as long as there is no garbage of others
-        count = system.nanoseconds(counters, ticks)
-        distribution = system.nanoseconds(histograms, ticks)
-        for name in system.processes:
+    with _running() as ways:
+        memory = _stream_bytes(ways, filling)  # first, while there is no garbage of others
+    with _running() as ways:
+        count = _nanoseconds(ways, counters, ticks)
+        distribution = _nanoseconds(ways, histograms, ticks)
+        for name in count:
             yield (
                 name,
                 f"{count[name]:,.0f} ns/point",
@@ -122,7 +127,7 @@ def _rows(ticks: int, filling: int) -> Iterator[Sequence[str]]:
 
 
 @contextmanager
-def _system() -> Iterator[System]:
+def _running() -> Iterator[Sequence[Way]]:
     with ExitStack() as ending:
         store = ThreadingHTTPServer(("127.0.0.1", 0), _Store)
         ending.callback(store.server_close)
@@ -133,4 +138,12 @@ def _system() -> Iterator[System]:
         fleet = Fleet(otelcol()[0], directory, url, 1, GOMAXPROCS="1")
         ending.callback(fleet.close)
         served = ending.enter_context(serving(ours()))
-        yield System(fleet, served.process, served.otlp_port)
+        (gateway,), (agent,) = fleet.gateways, fleet.agents
+        fleet_processes = {
+            AGENT: psutil.Process(agent.command.process.pid),
+            GATEWAY: psutil.Process(gateway.process.pid),
+        }
+        yield (
+            Way(served.otlp_port, {EMBEDDED: served.process}),
+            Way(agent.port, fleet_processes),
+        )

@@ -161,5 +161,10 @@ def _told(chart: Chart) -> str:
     return f"{chart.head}: {'; '.join(f'{bar.name}: {bar.told}' for bar in chart.bars)}."
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Draw it anew."""
     PICTURE.write_text(drawn(RESULTS.read_text()))
+
+
+if __name__ == "__main__":
+    write()

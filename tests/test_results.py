@@ -1,9 +1,10 @@
-"""The picture of the benchmarks is what RESULTS.md says."""
+"""What is made from RESULTS.md is what it says: a picture, and the arithmetic of docs/scale.md."""
 
 from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+from benchmarks.arithmetic import PAGE, calculated, page
 from benchmarks.picture import CHARTS, PICTURE, drawn
 from benchmarks.results import RESULTS, kept, rows
 
@@ -11,7 +12,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_the_picture_is_drawn_from_the_results() -> None:
-    """Nobody painted it: `make bench ARGS=--write` redraws it, and so does `benchmarks.picture`."""
+    """Nobody painted it: `make bench ARGS=--write` draws it anew."""
     assert PICTURE.read_text() == drawn(RESULTS.read_text())
 
 
@@ -38,3 +39,10 @@ def test_it_can_be_read_aloud() -> None:
     for suite in CHARTS:
         for name, *_ in rows(kept(RESULTS.read_text())[suite]):
             assert f"{name}: " in told
+
+
+def test_the_page_is_calculated_from_the_results() -> None:
+    """Nobody typed its figures: `make bench ARGS=--write` calculates them anew."""
+    results = RESULTS.read_text()
+    assert calculated(results) in PAGE.read_text()
+    assert page(PAGE.read_text(), results) == PAGE.read_text()
