@@ -329,6 +329,26 @@ def test_every_own_metric_is_documented() -> None:
     assert not [name for name in told if f"`{name}`" not in text]
 
 
+def test_the_versions_are_those_of_the_matrix() -> None:
+    """docs/instrument.md says of each corner of noxfile.py, and of the whole, what it is."""
+    said = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in ast.parse((ROOT / "noxfile.py").read_text()).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        if node.targets[0].id in {"PYTHONS", "CELERIES", "SDKS", "CORNERS"}
+    }
+    (python, celery, sdk), *others = said["CORNERS"]
+    corners = [f"Celery {celery} with OpenTelemetry {sdk} on Python {python}"]
+    corners += [f"{celery}, {sdk}, {python}" for python, celery, sdk in others]
+    whole = (
+        f"Celery {', '.join(said['CELERIES'])}, each with OpenTelemetry {', '.join(said['SDKS'])}, "
+        f"on Python {said['PYTHONS'][0]} to {said['PYTHONS'][-1]}"
+    )
+    text = (ROOT / "docs/instrument.md").read_text()
+    assert "; ".join(corners) in text
+    assert whole in text
+
+
 def test_every_room_is_in_the_architecture() -> None:
     """docs/architecture.md tells of each file and folder right below the two packages."""
     text = (ROOT / "docs/architecture.md").read_text()
