@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from collector.binding import Binder, Binding, join
+from collector.binding import Binding, join
+from collector.copies import Copied, Copier, CopyBinder
 from collector.errors import Code, Malformed, Reason, Refused, Untranslatable
 from collector.expiry import Expiry
 from collector.keeper import REQUEST, START, STATE, TICK, Keeper
@@ -43,6 +44,7 @@ LIVES_PER_STREAM = 4
 """Rows in the ledger for each stream allowed: a restarted source needs one more for a while."""
 
 REFUSED = "Data points refused."
+MISSED = "Data points refused for a copy that a rule makes of them."
 REDACTED = "Streams from which rules took an attribute, by its key."
 
 
@@ -97,9 +99,11 @@ class Engine:
             )
         )
         self._redacted = Redacted()
-        rules = Rewriting(pipeline.rewrite, self._redacted, is_blind=pipeline.is_blind)
+        copier = Copier(pipeline.rewrite)
+        rules = Rewriting(copier.rewrite, self._redacted, is_blind=pipeline.is_blind)
         self._router = Router(rules.of, self._admit, streams_max)
-        self._binder = Binder(self.ledger, self._router)
+        self._missed: Counter[Reason] = Counter()
+        self._binder = CopyBinder(self.ledger, self._router, copier, self._missed)
         self._expiry = Expiry(self._router, self.ledger, self._leave, self._line, streams_max)
         self.keeper = Keeper(journal, self.ledger, self._router) if journal else None
         self._keeps = False
@@ -226,7 +230,7 @@ class Engine:
         return points, refused
 
     def _record(self, part: Part, now: float) -> Counter[Reason]:
-        binding: Binding | None = part.shape.binding
+        binding: Binding | Copied | None = part.shape.binding
         if binding is None or (binding.refused and binding.freed != self.ledger.freed):
             binding = self._binder.bind(part, now)
             part.shape.binding = binding
@@ -247,9 +251,14 @@ class Engine:
             )
             for reason in Reason
         ]
+        missed = [
+            counter("portless_refused_copies", points, MISSED, reason=reason.value, **own)
+            for reason, points in sorted(self._missed.items())
+        ]
         kept = self.keeper.self_metrics(**own) if self.keeper else []
         return [
             *refused,
+            *missed,
             *(
                 counter("portless_redacted_streams", streams, REDACTED, key=key, **own)
                 for key, streams in sorted(self._redacted.streams.items())

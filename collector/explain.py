@@ -7,19 +7,22 @@ one on a stream of each kind, and what each changed is told. No numbers.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from collector import probes
 from collector.errors import RuleConflict, Untranslatable
 from collector.exposition.names import Translator
-from collector.model import Kind, text_of
+from collector.model import Kind, Stream, text_of
+from collector.rule import Rewrite, spread
 from collector.settings import Prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from collector.model import Stream
+    from collector.fields.component_id import ComponentId
     from collector.plan import Pipeline, Plan
+
+Rules: TypeAlias = "Sequence[tuple[ComponentId, Rewrite]]"
 
 ANY = "any other key"
 """Stands for every attribute that was not asked for."""
@@ -40,25 +43,30 @@ def explain(plan: Plan, metric: str, kind: Kind, attributes: Mapping[str, str]) 
     before = replace(before, scope=before.scope._replace(attributes=((probes.KEY, probes.MARK),)))
     for pipeline in plan.pipelines:
         yield f"service::pipelines::{pipeline.name}, as a {kind.value}"
-        steps = list(_steps(pipeline, before))
-        yield from _rules(before, steps)
-        last = steps[-1].left if steps else before
-        if last is not None:
-            yield from _labels(before, steps)
-            yield from _shown(plan, pipeline, last)
+        yield from _told(plan, pipeline, pipeline.rules, before)
 
 
-def _steps(pipeline: Pipeline, before: Stream) -> Iterator[_Step]:
+def _told(plan: Plan, pipeline: Pipeline, rules: Rules, before: Stream) -> Iterator[str]:
+    """Yield what rules make of a stream, and then of each copy what those behind make of it."""
+    copies: list[tuple[ComponentId, Stream, Rules]] = []
+    steps: list[_Step] = []
     left: Stream | None = before
-    for id_, rewrite in pipeline.rules:
+    for at, (id_, rewrite) in enumerate(rules):
         if left is None:
-            return
-        try:
-            left = rewrite(left)
-        except (RuleConflict, Untranslatable) as refusal:
-            yield _Step(f"processors::{id_}: refused ({_reason(refusal)})", None)
-            return
-        yield _Step(f"processors::{id_}", left)
+            break
+        itself, *made = spread(rewrite, left)
+        copies += [(id_, one, rules[at + 1 :]) for one in made if isinstance(one, Stream)]
+        refused = f": refused ({_reason(itself)})" if isinstance(itself, Exception) else ""
+        left = itself if isinstance(itself, Stream) else None
+        steps.append(_Step(f"processors::{id_}{refused}", left))
+    yield from _rules(before, steps)
+    if left is not None:
+        yield from _labels(before, steps)
+        yield from _shown(plan, pipeline, left)
+    for id_, copy, behind in copies:
+        keys = ", ".join(_shown_key(key) for key, _ in copy.attributes) or "no attribute"
+        yield f"  processors::{id_} makes a copy of it: {copy.name} with {keys}"
+        yield from _told(plan, pipeline, behind, copy)
 
 
 def _reason(refusal: Exception) -> str:

@@ -8,28 +8,30 @@ mark. What only the OpenTelemetry Collector lets out is known from measurements 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from collector import probes
-from collector.errors import RuleConflict, Untranslatable
+from collector.errors import Untranslatable
 from collector.exposition.names import Translator
 from collector.fields import document
 from collector.fields.document import MappingNode, ScalarNode, SequenceNode, Type
 from collector.fields.section import open_file
-from collector.model import Kind, text_of
+from collector.model import Kind, Stream, text_of
+from collector.rule import spread
 from collector.settings import Prometheus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from collector.fields.component_id import ComponentId
     from collector.fields.document import Node
     from collector.fields.section import Section
-    from collector.model import Stream
     from collector.plan import Exporter, Pipeline, Plan
-    from collector.rule import Rewrite
+    from collector.rule import Made, Rewrite
 
-Rules: TypeAlias = "tuple[tuple[ComponentId, Rewrite], ...]"
+Rules: TypeAlias = "Sequence[Callable[[Stream], Sequence[Made]]]"
+"""Of each processor all that it makes of a stream, copies too."""
 
 BOTH, REAL = "both engines", "the OpenTelemetry Collector"
 NAMES_MAX = 500
@@ -82,6 +84,7 @@ class _Search:
         names: tuple[str, ...],
     ) -> None:
         self._pipeline = pipeline
+        self._ours = [partial(spread, rewrite) for _, rewrite in pipeline.rules]
         self._id = id_
         self._exporter = exporter
         self._names = names
@@ -102,7 +105,7 @@ class _Search:
 
     def run(self) -> Iterator[Finding]:
         """Yield what was found."""
-        ours, real = self._pipeline.rules, _as_real(self._pipeline.rules)
+        ours, real = self._ours, [_lax(*one) for one in self._pipeline.rules]
         open_places = set()
         for place, put in probes.PLACES.items():
             streams = list(probes.marked(put, self._names))
@@ -126,7 +129,7 @@ class _Search:
             yield from self._labels()
 
     def _leaves(self, streams: Iterable[Stream], rules: Rules) -> bool:
-        return any(self._shows(left) for one in streams if (left := _through(rules, one)))
+        return any(self._shows(left) for one in streams for left in _through(rules, one))
 
     def _shows(self, stream: Stream) -> bool:
         """Whether the exporter tells of the mark."""
@@ -184,8 +187,8 @@ class _Search:
         for key in self._names[1:]:
             stream = probes.PLACES[POINTS](probes.bare(probes.NAME, Kind.COUNTER))
             named = _with_key(stream, key)
-            left = _through(self._pipeline.rules, named)
-            if left and any(text_of(value) == probes.MARK for name, value in left.attributes):
+            values = [pair[1] for one in _through(self._ours, named) for pair in one.attributes]
+            if probes.MARK in map(text_of, values):
                 kept.append(key)
         if kept:
             what = f"values of these labels leave through {self._id}: {', '.join(sorted(kept))}"
@@ -193,36 +196,29 @@ class _Search:
             yield self._at_rules(what, todo, BOTH, is_leak=False)
 
 
-def _through(rules: Rules, stream: Stream) -> Stream | None:
-    """What rules leave of a stream; None where it is dropped or refused."""
-    left: Stream | None = stream
-    for _, rewrite in rules:
-        if left is None:
-            return None
-        try:
-            left = rewrite(left)
-        except (RuleConflict, Untranslatable):
-            return None
+def _through(rules: Rules, stream: Stream) -> list[Stream]:
+    """What rules leave of a stream and its copies; nothing of what is dropped or refused."""
+    left = [stream]
+    for rule in rules:
+        made = [each for one in left for each in rule(one)]
+        left = [each for each in made if isinstance(each, Stream)]
     return left
 
 
-def _as_real(rules: Rules) -> Rules:
-    """The rules as the Collector runs them, where it is known to let more through."""
-    return tuple((id_, _lax(id_, rewrite)) for id_, rewrite in rules)
-
-
-def _lax(id_: ComponentId, rewrite: Rewrite) -> Rewrite:
+def _lax(id_: ComponentId, rewrite: Rewrite) -> Callable[[Stream], Sequence[Made]]:
+    """A rule as the Collector runs it, where it is known to let more through."""
+    rule = partial(spread, rewrite)
     if id_.type in ("metrics_transform", "metricstransform"):
-        return lambda stream: stream if stream.kind is Kind.SUMMARY else rewrite(stream)
+        return lambda stream: [stream] if stream.kind is Kind.SUMMARY else rule(stream)
     if id_.type == "redaction":
-        return lambda stream: _spared(stream, rewrite(stream))
-    return rewrite
+        return lambda stream: [
+            _spared(stream, one) if isinstance(one, Stream) else one for one in rule(stream)
+        ]
+    return rule
 
 
-def _spared(before: Stream, after: Stream | None) -> Stream | None:
+def _spared(before: Stream, after: Stream) -> Stream:
     """Put back what redaction lets pass."""
-    if after is None:
-        return None
     own = [pair for pair in before.attributes if pair[0] in SUMMARY_KEYS]
     around = [pair for pair in before.resource if pair[0] in SUMMARY_KEYS]
     scope = [pair for pair in before.scope.attributes if pair[0] in SUMMARY_KEYS]

@@ -114,6 +114,8 @@ class Stream:
     merge: Merge | None = None
     """Set by the rule that merges streams; None where no rule did, which sums."""
     description: str = field(default="", compare=False)
+    copy: int = 0
+    """Which of the copies that rules make of it; 0 before the rules and behind them."""
 
     def but(self, **changes: Any) -> Stream:  # noqa: ANN401 - whatever the fields are
         """Return the stream with other fields; `dataclasses.replace` takes ten times as long."""

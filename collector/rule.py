@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from collector.errors import RuleConflict, RuleFailed, Untranslatable
 from collector.model import Attributes, Stream
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ Left: TypeAlias = tuple[Stream, Attributes]
 """A stream that rules left, as its frame and its attributes."""
 ByFrame: TypeAlias = Callable[[Stream], Callable[[Attributes], "Left | None"]]
 """Rules on the streams of one frame after the other: given the frame, and then attributes."""
+
+Made: TypeAlias = "Stream | RuleConflict | Untranslatable | None"
+"""What became of a stream: another one, a refusal, or None where it was dropped."""
+COPIES_MAX = 100
+"""Of one stream, copies of copies included."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +46,71 @@ class Processor:
     """What a person who validates the file should know."""
 
 
-def in_order(rules: Sequence[Rewrite]) -> Rewrite:
-    """Make one rule of many: each sees what the one before it left, until one drops the stream."""
+class Insert:
+    """A rule that makes copies: a stream goes on as it is, and what `copy` makes of it as well."""
 
-    def rewrite(stream: Stream) -> Stream | None:
+    def __init__(self, copy: Rewrite) -> None:
+        """`copy` gives None where there is to be no copy."""
+        self.copy = copy
+
+    def __call__(self, stream: Stream) -> Stream:
+        """Leave the stream itself alone."""
+        return stream
+
+
+class Chain:
+    """Rules in order: each sees what the one before it left, until one drops the stream."""
+
+    def __init__(self, rules: Sequence[Rewrite]) -> None:
+        self.rules: tuple[Rewrite, ...] = tuple(one for rule in rules for one in _parts(rule))
+
+    def __call__(self, stream: Stream) -> Stream | None:
+        """Run them on a stream, without its copies."""
         left: Stream | None = stream
-        for rule in rules:
+        for rule in self.rules:
             if left is None:
                 break
             left = rule(left)
         return left
 
-    return rewrite
+
+def in_order(rules: Sequence[Rewrite]) -> Rewrite:
+    """Make one rule of many."""
+    return Chain(rules)
+
+
+def _parts(rule: Rewrite) -> tuple[Rewrite, ...]:
+    return rule.rules if isinstance(rule, Chain) else (rule,)
+
+
+def copies_any(rule: Rewrite) -> bool:
+    """Whether a rule makes copies of streams."""
+    return any(isinstance(one, Insert) for one in _parts(rule))
+
+
+def spread(rule: Rewrite, stream: Stream) -> list[Made]:
+    """Return all that a rule makes of a stream: what becomes of itself, and then its copies.
+
+    What is made of a copy is copied again by a rule behind it that is meant for it; beyond
+    `COPIES_MAX` nothing is made, and the stream is refused. A refusal stands for one stream alone.
+    """
+    left: list[Made] = [stream]
+    for one in _parts(rule):
+        if isinstance(one, Insert):
+            made = [_left(one.copy, each) for each in left]
+            left += [each for each, of in zip(made, left) if each is not None and each is not of]
+        else:
+            left = [_left(one, each) for each in left]
+        if len(left) > 1 + COPIES_MAX:
+            return [RuleFailed()]
+    return left
+
+
+def _left(rule: Rewrite, left: Made) -> Made:
+    """Run a rule on what others left; what is dropped or refused stays so."""
+    if left is None or isinstance(left, Exception):
+        return left
+    try:
+        return rule(left)
+    except (RuleConflict, Untranslatable) as refusal:
+        return refusal

@@ -24,7 +24,7 @@ RANKS = {
         "plan redacted route outlets",
         "rewriting",
         "binding expiry leaks explain",
-        "state",
+        "state copies",
         "keeper",
         "engine",
         "intake page",

@@ -1,9 +1,8 @@
 """The `metrics_transform` processor: names and labels of metrics, and how streams are added up.
 
-In: its section. Out: a rule that renames, combines, groups, keeps a label set, changes labels,
-drops some of their values, and says how streams that become equal meet. What acts on numbers is
-refused, and so is `insert`, which would make two streams of one. It knows no number, no time and no
-other processor.
+In: its section. Out: a rule that renames, copies, combines, groups, keeps a label set, changes
+labels, drops some of their values, and says how streams that become equal meet. What acts on
+numbers is refused. It knows no number, no time and no other processor.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from collector.attributes import get, put, text_alone, without
 from collector.model import Kind, Merge
 from collector.otelcol import CAN_RUN_IT, NOT_HERE
 from collector.processors import _names
-from collector.rule import Processor, in_order
+from collector.rule import Insert, Processor, in_order
 
 if TYPE_CHECKING:
     import re
@@ -50,8 +49,7 @@ def _transform(section: Section) -> tuple[Rewrite, bool]:
     The Collector leaves a metric alone if only some of its points have the labels.
     """
     section.require("include", "action")
-    actions = ("update", "combine", "group")
-    action = section.choice("action", actions, "update", elsewhere=("insert",))
+    action = section.choice("action", ("update", "insert", "combine", "group"), "update")
     include = section.text("include")
     if "include" in section and not include:
         section.mistake("include", "must not be empty")
@@ -70,6 +68,8 @@ def _transform(section: Section) -> tuple[Rewrite, bool]:
         section.elsewhere("aggregation_type", "submatch_case")  # they have no effect there
         section.elsewhere("group_resource_labels")
         rules = in_order([renamed, *operations])
+    if action == "insert":
+        _require_new_name(section)
 
     def rewrite(stream: Stream) -> Stream | None:
         is_meant = matches(stream.name) and have_labels(stream.attributes)
@@ -77,8 +77,11 @@ def _transform(section: Section) -> tuple[Rewrite, bool]:
             is_meant = False  # quantiles cannot be added; the Collector leaves them as well
         return rules(stream) if is_meant else stream
 
-    return rewrite, "experimental_match_labels" not in section and all(
-        map(_is_blind, each_operation)
+    def copy(stream: Stream) -> Stream | None:
+        return rules(stream) if matches(stream.name) and have_labels(stream.attributes) else None
+
+    return Insert(copy) if action == "insert" else rewrite, (
+        "experimental_match_labels" not in section and all(map(_is_blind, each_operation))
     )
 
 
@@ -86,6 +89,12 @@ def _is_blind(operation: Section) -> bool:
     """Whether an operation looks at no value of a label."""
     acts_on_keys = ("add_label", "aggregate_labels", "update_label")
     return operation.text("action") in acts_on_keys and "value_actions" not in operation
+
+
+def _require_new_name(section: Section) -> None:
+    section.require("new_name")
+    if "new_name" in section and not section.text("new_name") and not section.mistaken("new_name"):
+        section.mistake("new_name", "must not be empty")
 
 
 def _group(section: Section) -> Rewrite:
@@ -102,11 +111,10 @@ def _combine(section: Section, pattern: re.Pattern[str] | None) -> Rewrite:
     Each stream is decided on alone: the Collector leaves metrics of a request as they are if their
     units, kinds or labels differ.
     """
-    section.require("new_name", "aggregation_type")
+    section.require("aggregation_type")
+    _require_new_name(section)
     section.elsewhere("group_resource_labels", why=" for this action, which reads none")
     name, merge = section.text("new_name"), _merge(section)
-    if "new_name" in section and not name and not section.mistaken("new_name"):
-        section.mistake("new_name", "must not be empty")
     change = _CASES[section.choice("submatch_case", tuple(_CASES), "")]
     names = {number: key for key, number in pattern.groupindex.items()} if pattern else {}
 

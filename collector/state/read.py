@@ -89,6 +89,7 @@ def _streams(
             temporality=Temporality(temporality),
             attributes=_attributes(plain),
             description=metric.description,
+            copy=told.get(reserved.COPY, 0),
         )
         yield stream, point, told
 

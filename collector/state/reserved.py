@@ -19,6 +19,9 @@ RETIRED = "retired"
 """Carried by the share of the series that the stream is part of, not by the stream."""
 RETIRED_DISCOUNTED = "retired discounted"
 
+COPY = f"{PREFIX}copy"
+"""Which of the copies that rules make of the stream; beside every role."""
+
 SEEN = f"{PREFIX}seen"
 """When it was last spoken for, seconds of the collector's clock."""
 ASLEEP = f"{PREFIX}asleep"

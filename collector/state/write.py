@@ -148,6 +148,8 @@ class _Request:
         for role, point, told in points:
             point.attributes.extend(key_values(stream.attributes))
             point.attributes.add(key=reserved.ROLE, value=any_value(role))
+            if stream.copy:
+                point.attributes.add(key=reserved.COPY, value=_reserved(stream.copy))
             for key, value in told.items():
                 point.attributes.add(key=key, value=_reserved(value))
             data.data_points.append(point)

@@ -10,6 +10,7 @@ import pytest
 from collector.errors import ConfigError, RuleConflict, RuleFailed
 from collector.model import Kind, Merge, Stream
 from collector.processors import metrics_transform
+from collector.rule import spread
 from tests.collector.configured import processor
 from tests.collector.streams import stream
 
@@ -231,11 +232,68 @@ def test_a_later_transform_sees_the_new_name() -> None:
     assert rewrite(ABC) == replace(ABC, name="z")
 
 
+def insert(include: str, new_name: str, *operations: str, more: str = "") -> str:
+    """Return a transform that copies."""
+    return (
+        f"{{include: '{include}', action: insert, new_name: '{new_name}', {more}"
+        f"operations: [{', '.join(operations)}]}}"
+    )
+
+
+X, Y, Z = (replace(ABC, name=name) for name in "xyz")
+TEAM = (
+    "{action: add_label, new_label: a, new_value: '2'}, "
+    "{action: update_label, label: a, new_label: d}"
+)
+DROP = "{action: delete_label_value, label: a, label_value: '1'}"
+COPIES = [
+    # The metric itself stays; the copy gets the name, and what is said below it.
+    ([insert("x", "y")], [X, Y]),
+    ([insert("x", "y", TEAM)], [X, Y.but(attributes=(("b", "2"), ("c", "3"), ("d", "1")))]),
+    ([insert("y", "x")], [X]),
+    ([insert("x", "y", DROP)], [X]),
+    ([insert("x", "y", more="experimental_match_labels: {a: '1'}, ")], [X, Y]),
+    ([insert("x", "y", more="experimental_match_labels: {a: '2'}, ")], [X]),
+    ([insert("^(.)$$", "$${1}y", more="match_type: regexp, ")], [X, replace(ABC, name="xy")]),
+    # What comes behind meets both; what was made is copied again, but not by the same rule.
+    ([insert("x", "y"), update(include="x", new_name="z")], [Z, Y]),
+    ([insert("x", "y"), update(include="y", new_name="z")], [X, Z]),
+    ([insert("x", "y"), insert("y", "z")], [X, Y, Z]),
+    ([insert("x", "y"), insert("^.$$", "z", more="match_type: regexp, ")], [X, Y, Z, Z]),
+    ([insert("x", "x")], [X, X]),
+    # A stream that is dropped leaves what was made of it before.
+    ([insert("x", "y"), update(f"{DROP}", include="x")], [None, Y]),
+    ([update(f"{DROP}", include="x"), insert("x", "y")], [None]),
+]
+
+
+@pytest.mark.parametrize(("transforms", "made"), COPIES)
+def test_copies_are_made(transforms: list[str], made: list[Stream | None]) -> None:
+    """Each stream is copied by itself, whatever else its metric holds."""
+    rules = rule(*transforms)
+    assert spread(rules, X) == made
+    assert rules(X) == made[0]
+
+
+def test_what_is_wrong_with_a_copy_is_no_fault_of_the_stream() -> None:
+    """And the other way round: a refusal stands for one of them."""
+    conflict = transform("y", ("max", "a")), transform("y", ("sum", "b"))
+    itself, copy = spread(rule(insert("x", "y"), *conflict), X)
+    assert itself == X
+    assert isinstance(copy, RuleConflict)
+    conflict = transform("x", ("max", "a")), transform("x", ("sum", "b"))
+    itself, copy = spread(rule(insert("x", "y"), *conflict), X)
+    assert isinstance(itself, RuleConflict)
+    assert copy == Y
+
+
 REFUSED = [
     "{action: update}",
     "{include: a}",
     "{include: '', action: update}",
-    "{include: a, action: insert, new_name: b}",
+    "{include: a, action: insert}",
+    "{include: a, action: insert, new_name: ''}",
+    "{include: a, action: insert, new_name: b, aggregation_type: sum}",
     "{include: a, action: combine}",
     "{include: a, action: combine, new_name: '', aggregation_type: sum}",
     "{include: a, action: combine, new_name: b, aggregation_type: sum, submatch_case: mixed}",
