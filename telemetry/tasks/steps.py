@@ -125,19 +125,33 @@ def _refusal(
 
 
 def _watch_exits(pool: Pool, hooks: Hooks, site: Site) -> None:
-    """Hear of pool processes that ended from the one who buries them."""
+    """Hear of pool processes that ended from the one who buries them.
+
+    Who that is a pool with an event loop decides anew for each loop, by an assignment; so the pool
+    gets a subclass of its class in which whatever is assigned comes second.
+    """
     processes = pool._pool  # noqa: SLF001 - Celery's pool has no other way to its processes
-    bury = processes.on_process_down
 
     def tell(process: Process) -> None:
         hooks.child_exited(_reason(process.exitcode), site.unexported(process.index))
 
-    def on_process_down(process: Process) -> None:
-        hooks.safely("child_exits", tell, process)
-        if bury is not None:
-            bury(process)
+    class Watched(processes.__class__):  # type: ignore[misc, name-defined] # billiard's or Celery's
+        telemetry_buries: Callable[[Process], None] | None = processes.on_process_down
 
-    processes.on_process_down = on_process_down
+        @property
+        def on_process_down(self) -> Callable[[Process], None]:
+            return self._telemetry_buried
+
+        @on_process_down.setter
+        def on_process_down(self, bury: Callable[[Process], None] | None) -> None:
+            self.telemetry_buries = bury
+
+        def _telemetry_buried(self, process: Process) -> None:
+            hooks.safely("child_exits", tell, process)
+            if self.telemetry_buries is not None:
+                self.telemetry_buries(process)
+
+    processes.__class__ = Watched
 
 
 def _size(pool: Pool, *, forks: bool) -> int:

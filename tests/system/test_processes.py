@@ -16,6 +16,7 @@ from tests.support.worker import Command
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.redis import Redis
     from tests.system.conftest import Lab
 
 
@@ -40,6 +41,19 @@ def test_a_recycled_process_takes_nothing_with_it(lab: Lab) -> None:
     assert lab.sink.sum("celery.telemetry.unexported", reason="killed") == 1
     assert lab.sink.sum("celery.telemetry.unexported") == 1
     assert lab.sink.instances("lab.orders") == {"one@lab/0", "one@lab/1"}
+
+
+def test_recycled_processes_are_seen_where_an_event_loop_feeds_them(lab: Lab, redis: Redis) -> None:
+    """There, the pool decides anew at each connection who buries its processes."""
+    broker = {"LAB_BROKER": redis.address}
+    worker = lab.worker("prefork", "--max-tasks-per-child=1", **broker)
+    lab.publish(["ok", 6], ["killed", 1], **broker)
+    exits = "celery.worker.child.exits"
+    worker.wait_for(lambda: lab.sink.sum(exits, reason="recycled") >= 6)
+    worker.wait_for(lambda: lab.sink.sum(exits, reason="killed") >= 1)
+    assert worker.stop() == 0
+    assert lab.sink.sum("celery.telemetry.unexported", reason="killed") == 1
+    assert lab.sink.sums("celery.telemetry.hook.errors") == {}
 
 
 def test_two_workers_are_told_apart_and_add_up(lab: Lab) -> None:
