@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from telemetry.catalog import OUTCOMES
 from tests.chaos.watch import difference, in_hand
-from tests.chaos.workers import CONCURRENCY
+from tests.chaos.workers import CONCURRENCY, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +126,27 @@ def _of_the_books(system: System, found: Books) -> Iterator[str]:
 def _deaths(system: System) -> int:
     """How often a worker or one of its processes may have ended in the middle of something."""
     return sum(node.starts + node.killed_children for node in system.nodes)
+
+
+def happened(system: System, page: Page) -> dict[str, int]:
+    """How often each thing came to pass that nobody does directly, by rows and counters."""
+    rows = dict(system.rows("SELECT detail, count(*) FROM execution WHERE detail <> '' GROUP BY 1"))
+    again: Counter[str] = Counter()
+    for kind in KINDS:
+        ((number,),) = system.rows(
+            "SELECT count(*) - count(DISTINCT message) FROM execution"
+            f" WHERE node = '{kind.name}@chaos'"
+        )
+        again[f"delivered again by {kind.broker.value}"] += number
+    exits = page.sum_by("reason", "celery_worker_child_exits_total")
+    limit = page.sum("celery_task_lost_total", reason="time_limit")
+    return {
+        **again,
+        "soft time limit": rows.get("SoftTimeLimitExceeded", 0),
+        "hard time limit": round(limit),
+        "MemoryError": rows.get("MemoryError", 0),
+        **{f"pool process {reason}": round(number) for reason, number in exits.items() if number},
+    }
 
 
 def summary(system: System, page: Page) -> str:

@@ -1,12 +1,14 @@
 """The application under violence: each execution is on record, from its first moment on.
 
-It is configured by the environment: CHAOS_BROKER, CHAOS_DATABASE (libpq), and OTEL_* as for all. A
-row says that an execution began, and how it was about to end; a restart of PostgreSQL holds it up
-and loses none. A row without an end is of an execution that was ended.
+It is configured by the environment: CHAOS_BROKER, CHAOS_TRANSPORT (its options, JSON),
+CHAOS_DATABASE (libpq), and OTEL_* as for all. A row says that an execution began, of which message,
+and how it was about to end; a restart of PostgreSQL holds it up and loses none. A row without an
+end is of an execution that was ended.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -26,15 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PATIENCE_SECONDS = 60.0
-VISIBILITY_SECONDS = 4
-"""After so long the broker delivers again what nobody has acknowledged."""
 
 app = Celery("chaos", broker=os.environ["CHAOS_BROKER"])
 instrument(app)
 app.conf.update(
     task_ignore_result=True,
     task_queues=[Queue(name) for name in os.environ["CHAOS_QUEUES"].split()],
-    broker_transport_options={"visibility_timeout": VISIBILITY_SECONDS},
+    broker_transport_options=json.loads(os.environ["CHAOS_TRANSPORT"]),
     broker_connection_retry_on_startup=True,
     worker_lost_wait=1.0,
     worker_prefetch_multiplier=2,
@@ -71,10 +71,12 @@ class Recorded(Task):  # type: ignore[type-arg] # generic in the stubs, and not 
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run between two rows."""
-        who = (uuid.uuid4().hex, str(self.request.hostname), self.name)
-        begin = "INSERT INTO execution VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+        request = self.request
+        message = f"{request.id} {request.retries}"
+        who = (uuid.uuid4().hex, str(request.hostname), self.name, message)
+        begin = "INSERT INTO execution VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
         end = (
-            "INSERT INTO execution VALUES (%s, %s, %s, %s, %s) ON CONFLICT (id)"
+            "INSERT INTO execution VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (id)"
             " DO UPDATE SET outcome = EXCLUDED.outcome, detail = EXCLUDED.detail"
         )
         try:

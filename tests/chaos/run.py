@@ -7,7 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.chaos.account import mistakes, summary
+from tests.chaos.account import happened, mistakes, summary
 from tests.chaos.system import EXPORT_INTERVAL_SECONDS, running
 from tests.chaos.violence import Violence
 from tests.chaos.watch import Watch, in_hand
@@ -29,6 +29,7 @@ class Result(NamedTuple):
     mistakes: list[str]
     """Sentences; none if all is right."""
     acts: dict[str, int]
+    """What was done, and what came of it, each with how often it happened."""
     summary: str
 
 
@@ -51,7 +52,7 @@ def run(directory: Path, seed: int, seconds: float) -> Result:
         (directory / "page-last.txt").write_text(page.text)
         found += [*watch.wrong, *mistakes(system, page, f"{LAST}@chaos")]
         told = f"{summary(system, page)}; {watch.scrapes} scrapes"
-        return Result(found, dict(violence.done), told)
+        return Result(found, {**violence.done, **happened(system, page)}, told)
 
 
 def _settle(system: System) -> None:
@@ -76,7 +77,7 @@ def _end(system: System) -> None:
     """One worker is killed at work and never comes back; the others end well."""
     (last,) = (node for node in system.nodes if node.kind.name == LAST)
     for _ in range(3):
-        system.publish(LAST, "slow", 600)
+        system.publish(last.kind, "slow", 600)
 
     def idle() -> str:
         active = system.page().sum("celery_worker_tasks_active", hostname=last.name)

@@ -1,11 +1,14 @@
 """Everything that runs: PostgreSQL, Redis, the collector behind a proxy, a worker of each kind.
 
+Both are brokers, each of its workers; PostgreSQL has the books of the tasks, too.
+
 It starts and ends things and knows where they are; what is done to them is `violence`, what is read
 off them is `watch` and `account`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,7 +23,7 @@ from celery import Celery
 from sqlalchemy.engine import make_url
 
 from demo.system import _clean
-from tests.chaos.workers import KINDS, Node
+from tests.chaos.workers import KINDS, Broker, Kind, Node
 from tests.support import postgres, redis
 from tests.support.collector import Collector
 from tests.support.proxy import Proxy
@@ -32,11 +35,18 @@ if TYPE_CHECKING:
 
     from demo.scrape import Page
 
-QUEUES = tuple(kind.name for kind in KINDS)
+QUEUES = {broker: tuple(kind.name for kind in KINDS if kind.broker is broker) for broker in Broker}
+REDELIVERY_SECONDS = 4
+"""After so long a broker delivers again what nobody has acknowledged, or nobody lives to."""
+_OPTIONS = {
+    Broker.REDIS: {"visibility_timeout": REDELIVERY_SECONDS},
+    Broker.POSTGRES: {"lease_grace": REDELIVERY_SECONDS, "polling_interval": 0.2},
+}
 _TABLE = (
-    "CREATE TABLE execution"
-    "(id text PRIMARY KEY, node text NOT NULL, task text NOT NULL, outcome text, detail text)"
+    "CREATE TABLE execution (id text PRIMARY KEY, node text NOT NULL, task text NOT NULL,"
+    " message text NOT NULL, outcome text, detail text)"
 )
+PATIENCE_SECONDS = 30.0
 START_SECONDS_MAX = 120.0
 EXPORT_INTERVAL_SECONDS = 0.5
 
@@ -45,23 +55,34 @@ class System:
     """What runs, for the length of a `with running(…)`."""
 
     def __init__(self, directory: Path, server: postgres.Postgres, broker: str, seed: int) -> None:
-        url = make_url(server.create("chaos"))
+        address = server.create("chaos")
+        url = make_url(address)
         self.postgres = server
         self.published: Counter[tuple[str, str]] = Counter()
         """By queue and task."""
         self.state = directory / "state"
         self._database = f"host={url.query['host']} user={url.username} dbname={url.database}"
-        self._broker = redis_client.Redis(unix_socket_path=broker.removeprefix("redis+socket://"))
-        self._producer = Celery("producer", broker=broker)
+        self._redis = redis_client.Redis(unix_socket_path=broker.removeprefix("redis+socket://"))
+        addresses = {Broker.REDIS: broker, Broker.POSTGRES: f"portless+{address}"}
+        self._producers = {
+            each: Celery("producer", broker=address, set_as_current=False)
+            for each, address in addresses.items()
+        }
         self._directory = directory
         self._journal = _has_journal()
         self.proxy = Proxy(seed)
         self.collector = self._collect()
+        self._brokers = {
+            each: {
+                "CHAOS_BROKER": address,
+                "CHAOS_TRANSPORT": json.dumps(_OPTIONS[each]),
+                "CHAOS_QUEUES": " ".join(QUEUES[each]),
+            }
+            for each, address in addresses.items()
+        }
         self.environ = _clean(os.environ) | {
             "PYTHONPATH": str(ROOT),
-            "CHAOS_BROKER": broker,
             "CHAOS_DATABASE": self._database,
-            "CHAOS_QUEUES": " ".join(QUEUES),
             "PORTLESS_STATE_DIR": str(self.state),
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.proxy.port}",
             "OTEL_METRIC_EXPORT_INTERVAL": str(int(EXPORT_INTERVAL_SECONDS * 1000)),
@@ -78,7 +99,9 @@ class System:
 
     def start_workers(self) -> None:
         """One of each kind; returns when all consume."""
-        self.nodes += [Node(kind, self._directory, self.environ) for kind in KINDS]
+        self.nodes += [
+            Node(kind, self._directory, self.environ | self._brokers[kind.broker]) for kind in KINDS
+        ]
         self.wait(self.unready)
 
     def wait(self, missing: Callable[[], str], seconds: float = START_SECONDS_MAX) -> None:
@@ -99,15 +122,25 @@ class System:
         for node in self.nodes:
             node.tend(delay_seconds)
 
-    def publish(self, queue: str, task: str, *args: object) -> None:
-        """Send a task to a worker."""
-        self._producer.send_task(task, args, queue=queue)
-        self.published[queue, task] += 1
+    def publish(self, kind: Kind, task: str, *args: object) -> None:
+        """Send a task to a worker, however often the broker has gone away."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                self._producers[kind.broker].send_task(task, args, queue=kind.name)
+                break
+            except Exception:  # of a broker that went down there are many kinds
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        self.published[kind.name, task] += 1
 
     def waiting(self) -> int:
-        """Messages that the broker has: for anybody, or handed out and not acknowledged."""
-        queued = sum(int(self._broker.llen(queue)) for queue in QUEUES)  # type: ignore[arg-type]
-        return queued + int(self._broker.zcard("unacked_index"))  # type: ignore[arg-type]
+        """Messages that the brokers have: for anybody, or handed out and not acknowledged."""
+        redis = self._redis
+        queued = sum(int(redis.llen(queue)) for queue in QUEUES[Broker.REDIS])  # type: ignore[arg-type]
+        ((rows,),) = self.rows("SELECT count(*) FROM kombu_message")
+        return queued + int(redis.zcard("unacked_index")) + int(rows)  # type: ignore[arg-type]
 
     def restart_collector(self) -> None:
         """SIGKILL, and another one in its place."""
@@ -126,6 +159,12 @@ class System:
         """What Prometheus would read. Raises OSError."""
         return self.collector.page()
 
+    def begun(self, node: str, task: str) -> int:
+        """Executions that began and did not end."""
+        where = f"node = '{node}' AND task = '{task}' AND outcome IS NULL"
+        ((number,),) = self.rows(f"SELECT count(*) FROM execution WHERE {where}")
+        return int(number)
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the books."""
         connection = psycopg2.connect(self._database)
@@ -143,8 +182,9 @@ class System:
             node.end()
         self.proxy.close()
         self.collector.kill()
-        self._producer.close()
-        self._broker.close()
+        for producer in self._producers.values():
+            producer.close()
+        self._redis.close()
 
     def _collect(self) -> Collector:
         arguments = ("--state-dir", str(self._directory / "journal")) if self._journal else ()

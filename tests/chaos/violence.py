@@ -11,9 +11,10 @@ import itertools
 import signal
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.chaos.workers import KINDS
+from tests.chaos.workers import CONCURRENCY, KINDS
 from tests.support.proxy import Mode
 
 if TYPE_CHECKING:
@@ -21,11 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.chaos.system import System
-    from tests.chaos.workers import Node
+    from tests.chaos.workers import Kind, Node
 
 COMMON = ("ok", "ok", "slow", "late", "boom", "again", "ignore", "reject")
 """Tasks that every worker gets."""
 _SECONDS = {"slow": (0.1, 1.0), "late": (0.1, 1.5)}
+_REDELIVERED = ("prefork", "leased")
+"""Who is killed over a late task: one worker of each broker."""
+LATE_SECONDS = 3.0
+LOOK_SECONDS = 0.2
+GIVE_UP_SECONDS = 60.0
 NASTY_SHARE = 0.12
 """Of a worker's tasks: those that end a process or run into a limit."""
 
@@ -71,6 +77,9 @@ class Violence:
         acts += [self._kill_worker] * 4 + [self._kill_child] * 3 + [self._pause] * 2
         acts += [self._stop_warm] * 2 + [self._stop_cold] * 2
         acts += [self._sickness(mode) for mode in Mode if mode is not Mode.PASS]
+        if self._nasty:
+            acts += [self._task(kind, task) for kind in KINDS[:1] for task in kind.tasks]
+        acts += [self._kill_over_late(kind) for kind in KINDS if kind.name in _REDELIVERED]
         return self._shuffled(acts)
 
     def _shuffled(self, acts: list[Callable[[], None]]) -> list[Callable[[], None]]:
@@ -83,7 +92,7 @@ class Violence:
         else:
             task = self._chance.choice(COMMON)
         args = (round(self._chance.uniform(*_SECONDS[task]), 2),) if task in _SECONDS else ()
-        self._system.publish(kind.name, task, *args)
+        self._system.publish(kind, task, *args)
 
     def _pass(self, seconds: float) -> None:
         """Let time pass: workers are started again, and what was put off is done."""
@@ -107,7 +116,7 @@ class Violence:
 
     def _kill_child(self) -> None:
         """SIGKILL to a process of a pool."""
-        self.done["child killed"] += 1
+        self.done["pool process killed by us"] += 1
         nodes = [node for node in self._system.nodes if node.kind.pool == "prefork"]
         self._chance.choice(nodes).kill_child(self._chance.random())
 
@@ -117,6 +126,29 @@ class Violence:
         node = self._chance.choice(self._system.nodes)
         node.pause()
         self._then(self._chance.uniform(0.5, 3.0), node.resume)
+
+    def _task(self, kind: Kind, task: str) -> Callable[[], None]:
+        """One of the tasks that end a process or run into a limit, for certain."""
+        return lambda: self._system.publish(kind, task)
+
+    def _kill_over_late(self, kind: Kind) -> Callable[[], None]:
+        """SIGKILL to a worker that runs what has to be delivered again then."""
+        (node,) = (node for node in self._system.nodes if node.kind is kind)
+
+        def give() -> None:
+            before = self._system.begun(node.name, "late")
+            for _ in range(CONCURRENCY):
+                self._system.publish(kind, "late", LATE_SECONDS)
+            self._then(LOOK_SECONDS, partial(kill, before, time.monotonic() + GIVE_UP_SECONDS))
+
+        def kill(before: int, deadline: float) -> None:
+            if self._system.begun(node.name, "late") > before:
+                self.done["worker killed over a late task"] += 1
+                node.kill()
+            elif time.monotonic() < deadline:
+                self._then(LOOK_SECONDS, partial(kill, before, deadline))
+
+        return give
 
     def _stop_warm(self) -> None:
         """SIGTERM: what runs may end."""
@@ -134,7 +166,7 @@ class Violence:
         self._system.restart_collector()
 
     def _restart_postgres(self) -> None:
-        """As after a crash."""
+        """As after a crash: of a broker, and of the books."""
         self.done["PostgreSQL restarted"] += 1
         self._system.postgres.restart()
 

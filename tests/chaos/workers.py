@@ -5,6 +5,7 @@ A worker has a process group of its own, so that nothing of it outlives the run.
 
 from __future__ import annotations
 
+import enum
 import os
 import signal
 import sys
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class Broker(enum.Enum):
+    """Where a worker gets its messages."""
+
+    REDIS = "redis"
+    POSTGRES = "PostgreSQL, by the transport that acknowledges"
+
+
 class Kind(NamedTuple):
     """A worker as it is started, and what its tasks may do."""
 
@@ -31,6 +39,7 @@ class Kind(NamedTuple):
     """Besides those that every worker gets."""
     mortal: bool = True
     """Whether it may die of violence; what one that may not does has to be counted exactly."""
+    broker: Broker = Broker.REDIS
 
 
 KINDS = (
@@ -41,6 +50,7 @@ KINDS = (
     Kind("threads", "threads", tasks=("quits", "memory")),
     Kind("gevent", "gevent", tasks=("quits", "memory")),
     Kind("eventlet", "eventlet", tasks=("quits", "memory")),
+    Kind("leased", "prefork", tasks=("soft", "hard", "killed"), broker=Broker.POSTGRES),
     Kind("steady", "threads", mortal=False),
 )
 CONCURRENCY = 2
