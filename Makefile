@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check matrix conformance bench chaos fuzz mutate clean
+.PHONY: help setup demo test check screenshots matrix conformance bench chaos fuzz mutate clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ check: .venv/.check ## lint and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+
+screenshots: .venv/.test ## run the demo and take the pictures of docs/pictures anew (needs chromium)
+	@$(BIN)/python -m demo.pictures docs/pictures
 
 matrix: .venv/.check ## run the corners of the support matrix (ARGS="-s matrix" for all of it)
 	@$(BIN)/nox $(ARGS)

@@ -97,9 +97,8 @@ def _run(directory: Path, seconds: float, interrupts: Interrupts, shown: View) -
     with running(directory, shown.step, interrupts.too_many) as system:
         interrupts.tolerated = 1
         length = f" for {seconds:g} s" if seconds else ""
-        shown.step(
-            f"traffic{length}; Ctrl-C ends it; watch {system.page_url} and {system.metrics_url}"
-        )
+        shown.say(f"Open {system.page_url} in a browser; Prometheus reads {system.metrics_url}")
+        shown.step(f"traffic{length}; Ctrl-C ends it")
         system.start_publishing()
         watch = Watch(system, shown)
         watch.traffic(seconds, interrupts.any)

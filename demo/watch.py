@@ -42,6 +42,7 @@ class Watch:
         self._leaks: set[str] = set()
         self._quiet_looks = 0
         self._ready = 0
+        self._told_ready = 0
 
     def traffic(self, seconds: float, ending: Callable[[], bool]) -> None:
         """Look for so long, 0 for ever, or until `ending`. Raises what `System.check` does."""
@@ -56,6 +57,7 @@ class Watch:
         while self._quiet_looks < QUIET_LOOKS and time.monotonic() < until:
             self._look()
         self._ready = self._system.ready()
+        self._told_ready = round(self._system.scrape().sum("celery_worker_ready"))
 
     def account(self) -> Account:
         """Draw up the account; the workers have said their last word."""
@@ -65,6 +67,7 @@ class Watch:
         listening, leaking = len(self._listening), len(self._leaks)
         health = (
             Line("workers that called themselves ready", len(WORKERS), self._ready),
+            Line("workers that /metrics called ready", len(WORKERS), self._told_ready),
             Line("workers whose canaries all came back", len(WORKERS), canaries(page)),
         )
         return draw_up(recorded, exposed(page), self._processes, listening, leaking, health)

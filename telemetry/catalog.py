@@ -114,6 +114,13 @@ QUEUE_WAIT = Metric(
 
 _NODE = ("hostname",)
 UP = Metric("celery.worker.up", Kind.GAUGE, "{worker}", "1 while the worker lives.", _NODE)
+READY = Metric(
+    "celery.worker.ready",
+    Kind.GAUGE,
+    "{worker}",
+    "1 while the worker takes tasks, as `portless health ready` judges it.",
+    _NODE,
+)
 ACTIVE = Metric("celery.worker.tasks.active", Kind.GAUGE, "{task}", "Tasks running now.", _NODE)
 RESERVED = Metric(
     "celery.worker.tasks.reserved",
@@ -280,7 +287,8 @@ STATE_FAILURES = Metric(
 
 METRICS = (
     *(SENT, RECEIVED, STARTED, SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST),
-    *(DISCARDED, RUNTIME, QUEUE_WAIT, UP, ACTIVE, RESERVED, PROCESSES, CHILD_EXITS),
+    *(DISCARDED, RUNTIME, QUEUE_WAIT),
+    *(UP, READY, ACTIVE, RESERVED, PROCESSES, CHILD_EXITS),
     *(BINDS, BEAT_LAST_SENT, BEAT_LATENESS),
     *(QUEUE_LENGTH, QUEUE_OLDEST_AGE, QUEUE_RESERVED),
     *(BROKER_ROWS, BROKER_TABLE_SIZE, BROKER_RECOVERED, BROKER_BLIND),

@@ -186,6 +186,7 @@ class ThisProcess:
         elif not forks:
             self._adopt(reporter)
         reporter.measure(measure)
+        reporter.measure(self._health.measure)
         reporter.start()
         if self._observer is not None:
             self._observer.start()

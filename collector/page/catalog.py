@@ -43,6 +43,7 @@ SHOWN = (
     Shown("celery.queue.reserved", "{message}", Kind.GAUGE, ("queue_name",)),
     Shown("celery.broker.blind", "{reason}", Kind.GAUGE, ("reason",), worst=True),
     Shown("celery.worker.up", "{worker}", Kind.GAUGE, ("hostname",)),
+    Shown("celery.worker.ready", "{worker}", Kind.GAUGE, ("hostname",)),
     Shown("celery.worker.pool.processes", "{process}", Kind.GAUGE, ("hostname",)),
     Shown("celery.worker.tasks.active", "{task}", Kind.GAUGE, ("hostname",)),
     Shown("celery.worker.tasks.reserved", "{task}", Kind.GAUGE, ("hostname",)),

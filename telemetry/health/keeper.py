@@ -69,10 +69,11 @@ class Keeper:
             self._ticker.stop(STOP_SECONDS)
             state_file.remove(self._path)
 
-    def _write(self) -> None:
+    def state(self) -> State:
+        """What is so now."""
         pulse = self._pulse
         beside = self._beside()
-        state = State(
+        return State(
             node=self._node,
             pid=os.getpid(),
             started=self._started,
@@ -83,8 +84,10 @@ class Keeper:
             written=time.monotonic(),
             **beside._asdict(),
         )
+
+    def _write(self) -> None:
         try:
-            state_file.write(self._path, state)
+            state_file.write(self._path, self.state())
         except OSError as error:
             if not self._failed:
                 logger.warning(

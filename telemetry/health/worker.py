@@ -7,6 +7,7 @@ nothing to do with it.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from telemetry.health import canary_task
@@ -15,6 +16,8 @@ from telemetry.health.canary_queue import CanaryQueue
 from telemetry.health.keeper import Beside, Keeper
 from telemetry.health.pulse import Pulse
 from telemetry.health.steps import steps
+from telemetry.health.verdict import Limits, ready
+from telemetry.tasks.facts import HealthMeasured
 from telemetry.tasks.safely import Safely
 
 if TYPE_CHECKING:
@@ -83,6 +86,15 @@ class WorkerHealth:
         first, self._consumer = self._consumer is None, consumer
         if first and self._canary is not None:
             self._canary.start()
+
+    def measure(self) -> Fact:
+        """Whether the worker is ready, as a probe would find now.
+
+        Whoever exports asks, in a thread of its own: it says no for a loop that is wedged.
+        """
+        keeper = self._keeper
+        found = keeper is not None and ready(keeper.state(), monotonic(), Limits()).ok
+        return HealthMeasured(found)
 
     def ends(self) -> None:
         """Take file and queue away; whoever asks second finds that done."""

@@ -36,6 +36,12 @@ class PoolMeasured(NamedTuple):
     processes: int
 
 
+class HealthMeasured(NamedTuple):
+    """Whether the worker takes tasks now."""
+
+    ready: bool
+
+
 class ChildExited(NamedTuple):
     """A pool process ended."""
 
@@ -119,6 +125,7 @@ Fact: TypeAlias = (
     Sent
     | WorkerStarted
     | PoolMeasured
+    | HealthMeasured
     | ChildExited
     | WorkerStopped
     | BeatSent

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from telemetry.tally import Reading, Tallies
     from telemetry.tasks.turns import Turns
 
+_OF_A_WORKER = (*(catalog.UP, catalog.READY, catalog.ACTIVE, catalog.RESERVED, catalog.PROCESSES),)
+"""What a worker reports of itself."""
 _REASONED = (
     *(catalog.CHILD_EXITS, catalog.UNEXPORTED, catalog.BINDS, catalog.OVERFLOW),
     catalog.STATE_FAILURES,
@@ -43,6 +45,7 @@ class Lifecycle:
             facts.Sent: self._sent,
             facts.WorkerStarted: self._worker_started,
             facts.PoolMeasured: self._pool_measured,
+            facts.HealthMeasured: self._health_measured,
             facts.ChildExited: self._child_exited,
             facts.WorkerStopped: self._worker_stopped,
             facts.BeatSent: self._beat_sent,
@@ -94,7 +97,7 @@ class Lifecycle:
 
     def _worker_started(self, fact: facts.WorkerStarted) -> None:
         self.deliveries.resume()
-        for metric in (catalog.UP, catalog.ACTIVE, catalog.RESERVED, catalog.PROCESSES):
+        for metric in _OF_A_WORKER:
             self._gauges[metric] = self._tallies.cell(metric, fact.hostname)
             self._set(metric, 0)
         for metric in _REASONED:
@@ -105,6 +108,9 @@ class Lifecycle:
 
     def _pool_measured(self, fact: facts.PoolMeasured) -> None:
         self._set(catalog.PROCESSES, fact.processes)
+
+    def _health_measured(self, fact: facts.HealthMeasured) -> None:
+        self._set(catalog.READY, int(fact.ready))
 
     def _child_exited(self, fact: facts.ChildExited) -> None:
         self._tallies.count(catalog.CHILD_EXITS, fact.reason)

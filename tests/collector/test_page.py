@@ -69,7 +69,10 @@ def shop() -> Push:
         )
     for node in ("a@host", "b@host"):
         here = {"hostname": node}
-        made.gauge("celery.worker.up", here, 1).gauge("celery.worker.tasks.active", here, 2)
+        made.gauge("celery.worker.up", here, 1).gauge(
+            "celery.worker.ready", here, int(node[0] == "a")
+        )
+        made.gauge("celery.worker.tasks.active", here, 2)
         made.histogram("celery.canary.round_trip", here, BOUNDS, (3, 1, 0, 0), 0.5)
         made.counter("celery.canary.failures", {**here, "stage": "receive"}, 1)
     made.gauge("celery.queue.length", {"queue_name": "pay"}, 12)
@@ -121,7 +124,7 @@ def test_every_figure_is_that_of_metrics() -> None:
                     assert found == page.sum(family, **{label: value})
             there = {s.labels[label] for s in page.samples(family) if label in s.labels}
             assert there == set(metrics[shown.name][label]) or shown.kind.is_distribution
-    assert compared == 18
+    assert compared == 20
     assert metrics["celery.task.started"]["task_name"] == {"shop.pay": 42}
     assert metrics["celery.canary.failures"]["stage"] == {"receive": 2}
 

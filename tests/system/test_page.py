@@ -105,8 +105,9 @@ def test_the_browser_shows_the_numbers_of_metrics(watched: Watched, collector: C
     assert watched.numbers("queues") == {"pay": [12, 3.5, None]}
     assert watched.numbers("failures")["failed: KeyError"][1] == 8
     for node, row in watched.numbers("workers").items():
-        assert row[2] == page.sum("celery_worker_tasks_active", hostname=node) == 2
-        assert row[6] == page.sum("celery_canary_failures_total", hostname=node) == 1
+        assert row[1] == page.sum("celery_worker_ready", hostname=node) == (node == "a@host")
+        assert row[3] == page.sum("celery_worker_tasks_active", hostname=node) == 2
+        assert row[7] == page.sum("celery_canary_failures_total", hostname=node) == 1
     watched.says("stages", "receive (2)")
     sums = watched.page.locator("#families .sums").all()
     assert sums

@@ -71,17 +71,23 @@ def test_a_wedged_loop_is_dead_though_its_threads_live_on(lab: Lab) -> None:
 
 @pytest.mark.parametrize("pool", ["prefork", "solo"])
 def test_a_lost_broker_is_no_reason_to_restart(lab: Lab, pool: str) -> None:
-    """Not ready within seconds, live throughout, and ready again when the broker is back."""
+    """Not ready within seconds, live throughout, and ready again when the broker is back.
+
+    The worker itself says the same to the collector.
+    """
     worker = lab.worker(pool)
     worker.wait_for(lambda: lab.probe("ready")[0] == 0)
+    worker.wait_for(lambda: lab.sink.sum("celery.worker.ready") == 1)
     lab.lock_database(locked=True)
     worker.wait_for(lambda: lab.probe("ready")[0] == 1)
+    worker.wait_for(lambda: lab.sink.sum("celery.worker.ready") == 0)
     for _ in range(5):
         code, line = lab.probe("live", "--max-age", "3")
         assert code == 0, line
         assert "no connection to the broker" in lab.probe("ready")[1]
     lab.lock_database(locked=False)
     worker.wait_for(lambda: lab.probe("ready", "--max-age", "3")[0] == 0)
+    worker.wait_for(lambda: lab.sink.sum("celery.worker.ready") == 1)
 
 
 def test_no_place_for_a_file_stops_no_worker(lab: Lab, tmp_path: Path) -> None:

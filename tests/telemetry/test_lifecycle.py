@@ -349,6 +349,8 @@ def test_a_worker_has_gauges_and_its_self_losses_from_the_start() -> None:
         ("celery.worker.up", "n"): 1,
         ("celery.worker.pool.processes", "n"): 4,
     }
+    ready = Books(facts.WorkerStarted("n"), facts.HealthMeasured(ready=True))
+    assert ready.counters()["celery.worker.ready", "n"] == 1
     names = {reading.metric for reading in books.readings()}
     assert {catalog.EXPORT_FAILURES, catalog.OVERFLOW, catalog.CHILD_EXITS} <= names
 

@@ -80,6 +80,8 @@ function queues(told) {
   $("blind").textContent = `Not everything about the broker can be read: ${reasons.join(", ")}`;
 }
 
+const ready = (is, up) => ({ text: is == null ? words.NONE : is ? "ready" : "not ready", value: is, mark: is ? "good" : up && is != null ? "bad" : "zero" });
+
 function workers(told) {
   const of = (name) => told.metrics[`celery.${name}`].hostname;
   const lost = of("canary.failures");
@@ -87,7 +89,7 @@ function workers(told) {
     const up = of("worker.up")[worker];
     const canary = of("canary.round_trip")[worker];
     return [worker, [
-      named(worker), { text: up ? "up" : "DOWN", value: up, mark: up ? "good" : "bad" },
+      named(worker), { text: up ? "up" : "DOWN", value: up, mark: up ? "good" : "bad" }, ready(of("worker.ready")[worker], up),
       ...["pool.processes", "tasks.active", "tasks.reserved"].map((name) => number(of(`worker.${name}`)[worker])),
       number(canary?.p50, words.duration), number(canary?.p95, words.duration), number(canary || worker in lost ? lost[worker] ?? 0 : null, words.count, "bad"),
     ]];
@@ -106,12 +108,18 @@ function outcomes(told) {
   return { succeeded: per("success"), retried: per("retried"), failed: per("failed"), lost: per("lost"), otherwise: sum(OTHERWISE) };
 }
 
+// Who is up and does not take tasks is what matters; workers of old say only that they are up.
+function workersTile(up, known, takes, about) {
+  return takes == null ? ["Workers up", words.count(up), about, up < known] : ["Workers ready", `${words.count(takes)} of ${words.count(up)}`, about, takes < up || up < known];
+}
+
 function tiles(told, rates, ended) {
   const of = (name, label) => told.metrics[`celery.${name}`][label];
   const all = Object.values(ended).reduce((sum, one) => sum + (one ?? 0), 0);
   const bad = (ended.failed ?? 0) + (ended.lost ?? 0);
   const running = total(of("worker.tasks.active", "hostname")), slots = total(of("worker.pool.processes", "hostname"));
   const up = total(of("worker.up", "hostname")), known = Object.keys(of("worker.up", "hostname")).length;
+  const isReady = of("worker.ready", "hostname");
   const ages = Object.values(of("queue.oldest_age", "queue_name")).filter((age) => age != null);
   const seen = Object.keys(of("queue.length", "queue_name")).length;
   const { streams, series, balanced, checked } = told.redaction;
@@ -119,20 +127,20 @@ function tiles(told, rates, ended) {
     ["Tasks a second", words.rate(Object.keys(rates).length ? total(rates) : null), "started"],
     ["Failed or lost", all ? words.share(bad, all) : words.NONE, "of what ended", bad > 0],
     ["Waiting", seen ? words.count(total(of("queue.length", "queue_name"))) : words.NONE, ages.length ? `oldest ${words.duration(Math.max(...ages))}` : "in the broker"],
-    ["Workers up", words.count(up), slots ? `${words.count(running)} of ${words.count(slots)} slots busy` : "none has told of itself", up < known],
+    workersTile(up, known, Object.values(isReady).length ? total(isReady) : null, slots ? `${words.count(running)} of ${words.count(slots)} slots busy` : "none has told of itself"),
     ["Canaries lost", Object.keys(of("canary.round_trip", "hostname")).length ? words.count(total(of("canary.failures", "stage"))) : words.NONE, "messages to oneself", total(of("canary.failures", "stage")) > 0],
     ["Streams → series", `${words.count(streams)} → ${words.count(series)}`, balanced === checked ? "sums equal" : "SUMS DIFFER", balanced !== checked],
   ];
   if ($("tiles").children.length !== shown.length) {
-    $("tiles").replaceChildren(...shown.map(([what]) => {
-      const tile = document.createElement("div"), name = document.createElement("dt");
-      name.textContent = what;
-      tile.append(name, document.createElement("dd"), document.createElement("dd"));
+    $("tiles").replaceChildren(...shown.map(() => {
+      const tile = document.createElement("div");
+      tile.append(document.createElement("dt"), document.createElement("dd"), document.createElement("dd"));
       return tile;
     }));
   }
-  shown.forEach(([, value, about, isBad], at) => {
-    const [, first, second] = $("tiles").children[at].children;
+  shown.forEach(([what, value, about, isBad], at) => {
+    const [name, first, second] = $("tiles").children[at].children;
+    name.textContent = what;
     first.textContent = value;
     first.className = isBad ? "bad" : "";
     second.textContent = about;
