@@ -97,7 +97,11 @@ class Fleet:
 
     def _run(self, config: str, *options: str, **environ: str) -> Command:
         log = self._directory / f"{len(self._running)}-{config}.log"
-        own = {"HEALTH_ENDPOINT": "127.0.0.1:0", "SELF_METRICS_PORT": str(free_port())}
+        own = {
+            "HEALTH_ENDPOINT": "127.0.0.1:0",
+            "SELF_METRICS_PORT": str(free_port()),
+            "WRITE_INTERVAL": "300ms",
+        }
         command = [self._collector, f"--config={FILES / config}", *options]
         started = Command(command, log, {**own, **self._environ, **environ})
         self._running.append(started)

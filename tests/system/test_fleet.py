@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.collector import otlp
 from tests.collector.real import OTELCOL, needs_otelcol
 from tests.support.fleet import Fleet
 from tests.support.prometheus import needs_prometheus, prometheus
@@ -68,3 +71,29 @@ def test_a_killed_gateway_costs_nothing(lab: Lab, tmp_path: Path, stack: ExitSta
         assert not set(watching.get(f"label/{name}/values")) & set(amounts)
     for worker in workers:
         worker.stop()
+
+
+def test_a_single_push_is_written_whole(tmp_path: Path, stack: ExitStack) -> None:
+    """What ten tenants counted is in the store before anybody pushes again.
+
+    Their differences are readings of one series in one millisecond, of which a store keeps one.
+    """
+    watching = stack.enter_context(prometheus(tmp_path, {}, RECEIVES))
+    fleet = Fleet(OTELCOL, tmp_path, f"http://127.0.0.1:{watching.port}/api/v1/write", 1)
+    stack.callback(fleet.close)
+    now = time.time_ns()
+    request = otlp.Request()
+    metric = request.metric("lab.orders")
+    metric.sum.is_monotonic = True
+    metric.sum.aggregation_temporality = otlp.CUMULATIVE
+    for tenant in range(1, 11):
+        labels = {"task_name": "send", "tenant_id": f"tenant-{tenant}"}
+        otlp.number(metric, labels, tenant, start_time_unix_nano=now - 1, time_unix_nano=now)
+    body = Request(
+        f"{fleet.agents[0].endpoint}/v1/metrics",
+        request.bytes(),
+        {"Content-Type": "application/x-protobuf"},
+    )
+    urlopen(body).close()
+    watching.wait_for(lambda: watching.has_samples("lab_orders_total"), "it is written")
+    assert [value for _, value in watching.query("lab_orders_total")] == [sum(range(1, 11))]
