@@ -18,6 +18,9 @@ from telemetry.flush import flush
 from telemetry.guard.cli import guard
 from telemetry.health import probe
 
+EXTRAS = {"sqlalchemy": "broker"}
+"""Which extra brings a module that a command imports when it needs it."""
+
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if not wanted:
@@ -31,7 +34,23 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     context.exit()
 
 
-@click.group()
+class Program(click.Group):
+    """Says what to install where a command finds less than it needs."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get(str(error.name))
+            if extra is None:
+                raise
+            raise click.ClickException(
+                f"this needs {error.name}: pip install 'portless[{extra}]'"
+            ) from error
+
+
+@click.group(cls=Program)
 @click.option(
     "--version",
     is_flag=True,

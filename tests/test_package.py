@@ -121,6 +121,26 @@ def test_the_bare_commands_answer(bare: Path) -> None:
     assert "celery.task.success" in run(bare / "portless", "catalog", cwd=bare)
 
 
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("portless-collector validate", "collector"),
+        ("portless observe -b sqla+sqlite:///broker.db", "broker"),
+        ("portless broker prune -b sqla+sqlite:///broker.db --dry-run", "broker"),
+        ("portless guard sockets 1", "guard"),
+    ],
+)
+def test_a_command_says_which_extra_it_needs(bare: Path, command: str, extra: str) -> None:
+    """One line with what to install, and no traceback."""
+    name, *arguments = command.split()
+    done = subprocess.run(
+        [bare / name, *arguments], cwd=bare, capture_output=True, text=True, check=False
+    )
+    assert done.returncode
+    assert f"pip install 'portless[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_import_brings_no_server(bare: Path) -> None:
     """`import telemetry`, installed as for a worker, loads nothing that could listen."""
     loaded = run(
