@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trustme
 
+from tests.support.brokers import free_port
 from tests.support.worker import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILES = Path(__file__).parents[2] / "deploy" / "otelcol"
-
-
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 class Agent:
