@@ -92,7 +92,7 @@ class OtlpHttpExporter:
     """May hold secrets."""
     tls: ClientTls = ClientTls()
     compression: str = "gzip"
-    """`gzip`, `zstd` or empty."""
+    """`gzip`, `zstd`, `deflate`, `zlib` or empty."""
     encoding: str = "proto"
     """`proto` or `json`."""
     timeout_seconds: float = 30.0

@@ -48,8 +48,8 @@ def read(section: Section) -> OtlpHttpExporter:
     timeout = section.seconds("timeout", default.timeout_seconds)
     if timeout < 0:
         section.mistake("timeout", "must not be negative")
-    packers = ("gzip", "zstd", "none", "")
-    others = ("deflate", "lz4", "snappy", "x-snappy-framed", "zlib")
+    packers = ("gzip", "zstd", "deflate", "zlib", "none", "")
+    others = ("lz4", "snappy", "x-snappy-framed")
     compression = section.choice("compression", packers, default.compression, others)
     return OtlpHttpExporter(
         url=_url(section),

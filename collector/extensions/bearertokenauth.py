@@ -21,6 +21,8 @@ def read(section: Section) -> BearerTokenAuth:
     """
     default = BearerTokenAuth()
     section.elsewhere("retry_on_failure", "wait_for_token_file")
+    header = section.text("header") or default.header
+    scheme = section.text("scheme", default.scheme)
     token, tokens = section.text("token"), section.words("tokens")
     if token and tokens:
         section.mistake("tokens", "either tokens or token, not both")
@@ -33,9 +35,4 @@ def read(section: Section) -> BearerTokenAuth:
     tokens = () if file else tokens or (token,)
     if any(not each.strip() for each in tokens) and not section.mistaken("token", "tokens"):
         section.mistake("tokens" if token == "" else "token", "an empty token lets everybody in")
-    return BearerTokenAuth(
-        tokens=tokens,
-        file=file,
-        header=section.text("header") or default.header,
-        scheme=section.text("scheme", default.scheme),
-    )
+    return BearerTokenAuth(tokens=tokens, file=file, header=header, scheme=scheme)

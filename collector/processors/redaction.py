@@ -38,6 +38,7 @@ _PLAIN: dict[str, Callable[[bytes], str]] = {
     "sha1": lambda text: hashlib.sha1(text, usedforsecurity=False).hexdigest(),
     "sha3": lambda text: hashlib.sha3_256(text).hexdigest(),
 }
+_DATABASES = ("es", "memcached", "mongo", "opensearch", "redis", "sql", "valkey")
 _KEYED = {"hmac-sha256": ("sha256", 32), "hmac-sha512": ("sha512", 64)}
 """The digest, and how long a key has to be."""
 
@@ -99,7 +100,7 @@ def read(section: Section) -> Processor:
     """
     # `info` and `debug` write redaction.* attributes on every point, which become labels.
     section.choice("summary", ("silent", ""), "", elsewhere=("info", "debug"))
-    section.elsewhere("db_sanitizer", "url_sanitizer")
+    _no_sanitizers(section)
     allowed = frozenset(section.words("allowed_keys"))
     rules = _Rules(
         allowed=None if section.flag("allow_all_keys") else allowed,
@@ -123,6 +124,16 @@ def read(section: Section) -> Processor:
         return stream.but(resource=resource, scope=scope, attributes=attributes)
 
     return Processor(rewrite, is_blind=rules.is_blind)
+
+
+def _no_sanitizers(section: Section) -> None:
+    """Accept those that are turned off; others guess what is an id, and the guess is not ours."""
+    url, databases = section.section("url_sanitizer"), section.section("db_sanitizer")
+    for one in (url, databases):
+        one.flag("sanitize_span_name")  # no metric has one
+    for one in (url, *map(databases.section, _DATABASES)):
+        one.only("enabled", value=False)
+        one.words("attributes")
 
 
 def _mask(section: Section) -> Mask:

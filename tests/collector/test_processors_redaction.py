@@ -68,7 +68,7 @@ REFUSED = [
     "{hash_function: hmac-sha256, hmac_key: short}",
     "{hash_function: hmac-sha512, hmac_key: 0123456789abcdef0123456789abcdef}",
     "url_sanitizer: {enabled: true}",
-    "db_sanitizer: {sanitize_span_name: true}",
+    "db_sanitizer: {sql: {enabled: true}}",
     "allowed_key: [a]",
     "allowed_keys: {a: true}",
 ]

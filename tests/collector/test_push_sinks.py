@@ -73,7 +73,7 @@ def sink(
         one.close(0.2)
 
 
-@pytest.mark.parametrize("compression", ["gzip", "zstd", ""])
+@pytest.mark.parametrize("compression", ["gzip", "zstd", "deflate", "zlib", ""])
 @pytest.mark.parametrize("encoding", ["proto", "json"])
 def test_requests_arrive_as_they_were_told(compression: str, encoding: str) -> None:
     """In their order, packed and written as the file says, with its headers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from typing import TYPE_CHECKING
 
 import zstandard
@@ -57,6 +58,8 @@ def unpacked(request: Request) -> ExportMetricsServiceRequest:
         body = gzip.decompress(body)
     elif encoding == "zstd":
         body = zstandard.decompress(body)
+    elif encoding in ("deflate", "zlib"):
+        body = zlib.decompress(body)
     if request.headers["content-type"] == "application/json":
         return Parse(body, ExportMetricsServiceRequest())
     return ExportMetricsServiceRequest.FromString(body)

@@ -104,6 +104,8 @@ class OtlpHttpSink:
         if self._settings.compression == "gzip":
             packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
             return packer.compress(body) + packer.flush()
+        if self._settings.compression:  # what HTTP calls deflate has zlib's head as well
+            return zlib.compress(body)
         return body
 
     def _give_up(self, since: float) -> None:
