@@ -244,6 +244,14 @@ CANARY_FAILURES = Metric(
     ("publish", "receive", "execute", "row", "acknowledge"),
 )
 
+API_READY = Metric(
+    "celery.api.ready",
+    Kind.GAUGE,
+    "{check}",
+    "1 where this check of an API's readiness was well when somebody last asked, within a minute.",
+    ("check",),
+)
+
 UNEXPORTED = Metric(
     "celery.telemetry.unexported",
     Kind.COUNTER,
@@ -292,7 +300,7 @@ METRICS = (
     *(BINDS, BEAT_LAST_SENT, BEAT_LATENESS),
     *(QUEUE_LENGTH, QUEUE_OLDEST_AGE, QUEUE_RESERVED),
     *(BROKER_ROWS, BROKER_TABLE_SIZE, BROKER_RECOVERED, BROKER_BLIND),
-    *(CANARY_ROUND_TRIP, CANARY_FAILURES),
+    *(CANARY_ROUND_TRIP, CANARY_FAILURES, API_READY),
     *(EXPORT_FAILURES, UNEXPORTED, HOOK_ERRORS, OVERFLOW, STATE_FAILURES),
 )
 ENDS = (SUCCESS, FAILED, RETRIED, IGNORED, REJECTED, REVOKED, LOST, DISCARDED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from collector.model import Kind
+from collector.model import Kind, Merge
 
 OUTCOMES = (
     *("success", "failed", "retried", "ignored", "rejected", "revoked", "lost", "discarded"),
@@ -23,8 +23,8 @@ class Shown(NamedTuple):
     unit: str
     kind: Kind
     by: tuple[str, ...]
-    worst: bool = False
-    """Whether the largest of several lines counts, and not their sum."""
+    how: Merge = Merge.SUM
+    """What several lines are together."""
 
 
 def _tasks(name: str, *others: str) -> Shown:
@@ -39,9 +39,9 @@ SHOWN = (
     ),
     Shown("celery.task.runtime", "s", Kind.HISTOGRAM, ("task_name",)),
     Shown("celery.queue.length", "{message}", Kind.GAUGE, ("queue_name",)),
-    Shown("celery.queue.oldest_age", "s", Kind.GAUGE, ("queue_name",), worst=True),
+    Shown("celery.queue.oldest_age", "s", Kind.GAUGE, ("queue_name",), how=Merge.MAX),
     Shown("celery.queue.reserved", "{message}", Kind.GAUGE, ("queue_name",)),
-    Shown("celery.broker.blind", "{reason}", Kind.GAUGE, ("reason",), worst=True),
+    Shown("celery.broker.blind", "{reason}", Kind.GAUGE, ("reason",), how=Merge.MAX),
     Shown("celery.worker.up", "{worker}", Kind.GAUGE, ("hostname",)),
     Shown("celery.worker.ready", "{worker}", Kind.GAUGE, ("hostname",)),
     Shown("celery.worker.pool.processes", "{process}", Kind.GAUGE, ("hostname",)),
@@ -49,4 +49,5 @@ SHOWN = (
     Shown("celery.worker.tasks.reserved", "{task}", Kind.GAUGE, ("hostname",)),
     Shown("celery.canary.round_trip", "s", Kind.HISTOGRAM, ("hostname",)),
     Shown("celery.canary.failures", "{message}", Kind.COUNTER, ("hostname", "stage")),
+    Shown("celery.api.ready", "{check}", Kind.GAUGE, ("check",), how=Merge.MIN),
 )

@@ -15,12 +15,12 @@ import numpy as np
 
 from collector.exposition.names import Translator
 from collector.histogram import merge
-from collector.model import Scope, Stream, Temporality
+from collector.model import Merge, Scope, Stream, Temporality
 from collector.page.catalog import SHOWN
 from collector.page.quantile import QUANTILES, quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -35,6 +35,13 @@ OTHERS = "(others)"
 Number = float | int
 Told = dict[str, Number | None]
 """Of a histogram: how many, their sum, quantiles (None where there is none)."""
+
+
+_WAYS: dict[Merge, Callable[[list[float]], float]] = {
+    Merge.SUM: math.fsum,
+    Merge.MAX: max,
+    Merge.MIN: min,
+}
 
 
 class Group(NamedTuple):
@@ -74,7 +81,7 @@ class Figures:
             if shown.kind.is_distribution:
                 found = _described(distributions.of(speaking))
             else:
-                found = _added(numbers[speaking], worst=shown.worst)
+                found = _together(numbers[speaking], shown.how)
             told[group.metric][group.label][group.value] = found
         family_of = {at: family for family, at in self._families.items()}
         return {
@@ -120,9 +127,9 @@ def _kept(groups: Mapping[Group, list[int]]) -> dict[str, set[str]]:
     }
 
 
-def _added(values: NDArray[np.float64], *, worst: bool) -> Number | None:
-    """Add up, or take the largest; None for what JSON has no number for."""
-    total = float(values.max()) if worst else math.fsum(values.tolist())
+def _together(values: NDArray[np.float64], how: Merge) -> Number | None:
+    """Add up, or take the largest or smallest; None for what JSON has no number for."""
+    total = _WAYS[how](values.tolist())
     if not math.isfinite(total):
         return None
     return int(total) if total.is_integer() else total

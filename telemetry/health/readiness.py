@@ -14,6 +14,8 @@ from concurrent.futures import Future
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from telemetry.health import told
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -81,6 +83,12 @@ class Readiness:
         self._round: asyncio.Task[Report] | None = None
         self._report: Report | None = None
         self._made = 0.0
+        told.tell(self)
+
+    def found(self) -> tuple[dict[str, bool], float]:
+        """What the last round found, by check, and when; see `told.Found`."""
+        results = self._report.results if self._report else ()
+        return {result.name: result.ok for result in results}, self._made
 
     async def report(self) -> Report:
         """What the last round found, or the one that is under way, or a new one."""

@@ -75,6 +75,8 @@ def shop() -> Push:
         made.gauge("celery.worker.tasks.active", here, 2)
         made.histogram("celery.canary.round_trip", here, BOUNDS, (3, 1, 0, 0), 0.5)
         made.counter("celery.canary.failures", {**here, "stage": "receive"}, 1)
+    for check, ready in (("broker", 1), ("database", 0)):
+        made.gauge("celery.api.ready", {"check": check}, ready)
     made.gauge("celery.queue.length", {"queue_name": "pay"}, 12)
     made.gauge("celery.queue.oldest_age", {"queue_name": "pay"}, 3.5)
     for metric in made.message.resource_metrics:
@@ -124,7 +126,7 @@ def test_every_figure_is_that_of_metrics() -> None:
                     assert found == page.sum(family, **{label: value})
             there = {s.labels[label] for s in page.samples(family) if label in s.labels}
             assert there == set(metrics[shown.name][label]) or shown.kind.is_distribution
-    assert compared == 20
+    assert compared == 22
     assert metrics["celery.task.started"]["task_name"] == {"shop.pay": 42}
     assert metrics["celery.canary.failures"]["stage"] == {"receive": 2}
 

@@ -151,6 +151,8 @@ def test_one_exposition_has_the_api_and_its_workers(
     worker = lab.worker("threads")
     with serving(by, tmp_path, environ) as api:
         _tells_whether_it_is_ready(api, lab)
+        checks = {"database", "row_security", "broker"}
+        api.wait_for(lambda: set(collector.page().sum_by("check", "celery_api_ready")) == checks)
         pids = _order(api)
         worker.wait_for(lambda: len(lab.execute("SELECT 1 FROM executions")) >= len(pids))
         assert api.ask("GET", "/metrics").status == 404

@@ -109,6 +109,7 @@ def test_the_browser_shows_the_numbers_of_metrics(watched: Watched, collector: C
         assert row[3] == page.sum("celery_worker_tasks_active", hostname=node) == 2
         assert row[7] == page.sum("celery_canary_failures_total", hostname=node) == 1
     watched.says("stages", "receive (2)")
+    watched.says("api", "broker ready, database NOT READY")
     sums = watched.page.locator("#families .sums").all()
     assert sums
     assert all(one.get_attribute("data-before") == one.get_attribute("data-after") for one in sums)

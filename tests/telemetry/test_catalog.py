@@ -18,7 +18,7 @@ def test_every_metric_of_the_module_is_in_the_list() -> None:
 
 def test_attributes_are_the_ones_that_collectors_let_through() -> None:
     """A new key would be redacted away everywhere, so it is a decision, not a detail."""
-    keys = "exception hostname queue_name reason schedule stage state task_name"
+    keys = "check exception hostname queue_name reason schedule stage state task_name"
     assert tuple(keys.split()) == catalog.ATTRIBUTES
 
 

@@ -9,7 +9,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry.metrics import CallbackOptions
 
+from telemetry.health import told
 from telemetry.health.access import Access
 from telemetry.health.asgi import Health
 from telemetry.health.readiness import Check, NotReady, Readiness, described
@@ -180,3 +182,28 @@ def test_checks_have_names_of_their_own() -> None:
     for checks in ([], [Check("a", well), Check("a", broken)]):
         with pytest.raises(ValueError, match="names of their own"):
             Readiness(checks)
+
+
+def test_what_was_found_is_told_as_a_metric_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By check, 1 or 0, without a reason; of two of one name the worse; nothing that is old."""
+    one = Readiness([Check("told-a", well), Check("told-b", fails)])
+    other = Readiness([Check("told-a", fails)])
+
+    def now() -> dict[str, int]:
+        seen = told._observe(CallbackOptions())
+        found = {str(dict(each.attributes or {})["check"]): int(each.value) for each in seen}
+        return {name: value for name, value in found.items() if name.startswith("told-")}
+
+    assert now() == {}
+    asyncio.run(one.report())
+    assert now() == {"told-a": 1, "told-b": 0}
+    asyncio.run(other.report())
+    assert now() == {"told-a": 0, "told-b": 0}
+    later = time.monotonic() + told.FRESH_SECONDS + 1
+    monkeypatch.setattr(told, "monotonic", lambda: later)
+    assert now() == {}
+
+
+def fails() -> None:
+    """Something is wrong."""
+    raise NotReady("it is")

@@ -95,6 +95,10 @@ function workers(told) {
     ]];
   }), "No worker has told of itself yet.");
   const stages = Object.entries(told.metrics["celery.canary.failures"].stage).filter(([, messages]) => messages);
+  const checks = Object.entries(told.metrics["celery.api.ready"].check).sort();
+  $("api").hidden = !checks.length;
+  $("api").className = checks.every(([, well]) => well) ? "note good" : "warn";
+  $("api").textContent = `API readiness: ${checks.map(([check, well]) => `${check} ${well ? "ready" : "NOT READY"}`).join(", ")}`;
   $("stages").hidden = !stages.length;
   $("stages").textContent = `Canaries lost at the stage ${stages.map(([stage, messages]) => `${stage} (${words.count(messages)})`).join(", ")}`;
 }
