@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from collector.doctor.cli import doctor
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -104,6 +106,9 @@ class Program(click.Group):
 )
 def main() -> None:
     """Receive OTLP metrics, keep only the labels that are allowed, expose Prometheus."""
+
+
+main.add_command(doctor)
 
 
 @main.command()

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collector.plan import Pipeline, Plan
 
 Rules: TypeAlias = "Sequence[tuple[ComponentId, Rewrite]]"
+Copy: TypeAlias = "tuple[ComponentId, Stream, Rules]"
 
 ANY = "any other key"
 """Stands for every attribute that was not asked for."""
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     """One processor, and what is left behind it."""
 
     name: str
@@ -48,17 +49,8 @@ def explain(plan: Plan, metric: str, kind: Kind, attributes: Mapping[str, str]) 
 
 def _told(plan: Plan, pipeline: Pipeline, rules: Rules, before: Stream) -> Iterator[str]:
     """Yield what rules make of a stream, and then of each copy what those behind make of it."""
-    copies: list[tuple[ComponentId, Stream, Rules]] = []
-    steps: list[_Step] = []
-    left: Stream | None = before
-    for at, (id_, rewrite) in enumerate(rules):
-        if left is None:
-            break
-        itself, *made = spread(rewrite, left)
-        copies += [(id_, one, rules[at + 1 :]) for one in made if isinstance(one, Stream)]
-        refused = f": refused ({_reason(itself)})" if isinstance(itself, Exception) else ""
-        left = itself if isinstance(itself, Stream) else None
-        steps.append(_Step(f"processors::{id_}{refused}", left))
+    steps, copies = steps_of(rules, before)
+    left = steps[-1].left if steps else before
     yield from _rules(before, steps)
     if left is not None:
         yield from _labels(before, steps)
@@ -69,11 +61,30 @@ def _told(plan: Plan, pipeline: Pipeline, rules: Rules, before: Stream) -> Itera
         yield from _told(plan, pipeline, behind, copy)
 
 
+def steps_of(rules: Rules, before: Stream) -> tuple[list[Step], list[Copy]]:
+    """Run rules one by one, up to one that drops or refuses the stream; and what copies they make.
+
+    A copy comes with the component that makes it, and the rules that are behind that.
+    """
+    copies: list[Copy] = []
+    steps: list[Step] = []
+    left: Stream | None = before
+    for at, (id_, rewrite) in enumerate(rules):
+        if left is None:
+            break
+        itself, *made = spread(rewrite, left)
+        copies += [(id_, one, rules[at + 1 :]) for one in made if isinstance(one, Stream)]
+        refused = f": refused ({_reason(itself)})" if isinstance(itself, Exception) else ""
+        left = itself if isinstance(itself, Stream) else None
+        steps.append(Step(f"processors::{id_}{refused}", left))
+    return steps, copies
+
+
 def _reason(refusal: Exception) -> str:
     return "conflicting_aggregation" if isinstance(refusal, RuleConflict) else str(refusal)
 
 
-def _rules(before: Stream, steps: Sequence[_Step]) -> Iterator[str]:
+def _rules(before: Stream, steps: Sequence[Step]) -> Iterator[str]:
     for step in steps:
         if step.left is None:
             yield f"  {step.name}: dropped" if "refused" not in step.name else f"  {step.name}"
@@ -110,7 +121,7 @@ def _shown_key(key: str) -> str:
     return ANY if key == probes.KEY else key
 
 
-def _labels(before: Stream, steps: Sequence[_Step]) -> Iterator[str]:
+def _labels(before: Stream, steps: Sequence[Step]) -> Iterator[str]:
     """Tell of every attribute of points whether it lives, and who took it."""
     for key, value in before.attributes:
         fate, last = "lives: no rule takes it", value

@@ -49,6 +49,11 @@ def observer(environ: Mapping[str, str], host: str, pid: int) -> dict[str, str]:
     return _attributes(environ, f"{_base(environ) or host}/observer-{pid}")
 
 
+def doctor(environ: Mapping[str, str], host: str) -> dict[str, str]:
+    """A doctor that pushes a mark, the same with every walk."""
+    return _attributes(environ, f"{_base(environ) or host}/doctor")
+
+
 def broker(environ: Mapping[str, str], name: str) -> dict[str, str]:
     """A broker, whoever speaks for it: all that is said here is the same in each of them.
 

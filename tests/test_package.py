@@ -79,13 +79,15 @@ def test_the_archive_holds_what_the_tests_need(built: Path) -> None:
     assert wanted | {"docs/README.md", "Makefile", "pyproject.toml"} <= names
 
 
-def test_the_wheel_holds_the_two_packages_and_nothing_else(wheel: Path) -> None:
-    """No tests, no demo; both packages say that they have types."""
+def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
+    """No tests, no demo; all packages say that they have types."""
     with zipfile.ZipFile(wheel) as opened:
         names = set(opened.namelist())
     tops = {name.partition("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"collector", "telemetry"}
-    assert {"collector/py.typed", "telemetry/py.typed"} <= names
+    assert {top for top in tops if not top.endswith(".dist-info")} == {
+        *("collector", "doctor", "telemetry")
+    }
+    assert {f"{top}/py.typed" for top in ("collector", "doctor", "telemetry")} <= names
 
 
 def test_the_wheel_holds_the_page(wheel: Path) -> None:

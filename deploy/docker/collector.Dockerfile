@@ -10,6 +10,7 @@ WORKDIR /src
 RUN python -m venv /opt/portless
 COPY pyproject.toml README.md ./
 COPY collector collector
+COPY doctor doctor
 COPY telemetry telemetry
 RUN /opt/portless/bin/pip install --no-cache-dir ".[collector]"
 

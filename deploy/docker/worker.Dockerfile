@@ -11,6 +11,7 @@ WORKDIR /src
 RUN python -m venv /opt/app
 COPY pyproject.toml README.md ./
 COPY collector collector
+COPY doctor doctor
 COPY telemetry telemetry
 RUN /opt/app/bin/pip install --no-cache-dir ".[broker]" "psycopg2-binary>=2.9,<3"
 

@@ -1,4 +1,5 @@
 """What stands between a task and its line in Prometheus: the way is walked, the first break named.
 
-A hop is a verdict about what a probe found. `task` and `mark` are what is sent along the way.
+`task` is what is sent along it. What lies behind the receiver, `doctor` knows, which the doctor of
+the collector uses as well.
 """

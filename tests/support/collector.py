@@ -28,17 +28,23 @@ _ANY_PORT = {
 class Collector:
     """A running collector; one that was killed is another object when it is started again."""
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *arguments: str,
+        config: Path = ROOT / "otel-collector.yaml",
+        **environ: str,
+    ) -> None:
         ports = directory / "ports.json"
         ports.unlink(missing_ok=True)
         self.log = directory / "collector.log"
         command = [sys.executable, "-m", "collector", "run"]
-        command += ["--config", str(ROOT / "otel-collector.yaml"), "--ports-file", str(ports)]
+        command += ["--config", str(config), "--ports-file", str(ports)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [*command, *arguments],
                 cwd=ROOT,
-                env={**os.environ, **_ANY_PORT},
+                env={**os.environ, **_ANY_PORT, **environ},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -49,17 +55,18 @@ class Collector:
                 self.kill()
                 raise AssertionError(f"it did not come up:\n{self.log.read_text()[-5000:]}")
             time.sleep(0.05)
-        self._addresses: dict[str, str] = json.loads(ports.read_text())
+        self.addresses: dict[str, str] = json.loads(ports.read_text())
+        """By the names of its servers."""
 
     @property
     def endpoint(self) -> str:
         """Where to push."""
-        return f"http://{self._addresses['otlp_http']}"
+        return f"http://{self.addresses['otlp_http']}"
 
     @property
     def port(self) -> int:
         """The port of `endpoint`."""
-        return int(self._addresses["otlp_http"].rpartition(":")[2])
+        return int(self.addresses["otlp_http"].rpartition(":")[2])
 
     @property
     def page_url(self) -> str:
@@ -68,7 +75,7 @@ class Collector:
 
     def page(self) -> Page:
         """What Prometheus would read now. Raises OSError."""
-        return fetch(f"http://{self._addresses['prometheus']}/metrics")
+        return fetch(f"http://{self.addresses['prometheus']}/metrics")
 
     def kill(self) -> None:
         """End it at once; does nothing if it has ended."""

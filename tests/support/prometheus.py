@@ -42,12 +42,12 @@ class Prometheus:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self._url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{port}"
 
     def get(self, path: str, **parameters: str) -> Any:
         """Ask its API; fails with what it says against the question."""
         try:
-            with urlopen(f"{self._url}/api/v1/{path}?{urlencode(parameters)}") as answer:
+            with urlopen(f"{self.url}/api/v1/{path}?{urlencode(parameters)}") as answer:
                 return json.load(answer)["data"]
         except HTTPError as refused:
             raise AssertionError(f"{parameters}: {refused.read().decode()}") from None
@@ -55,7 +55,7 @@ class Prometheus:
     def is_up(self) -> bool:
         """Whether it is ready to be asked."""
         try:
-            urlopen(f"{self._url}/-/ready").close()
+            urlopen(f"{self.url}/-/ready").close()
         except URLError:  # also its 503 while it starts
             return False
         return True
@@ -68,6 +68,11 @@ class Prometheus:
     def has_samples(self, expression: str) -> bool:
         """Whether an expression gives a number now."""
         return any(not math.isnan(value) for _, value in self.query(expression))
+
+    def scraping(self) -> Prometheus:
+        """Wait until it knows what to scrape."""
+        self.wait_for(lambda: self.get("targets")["activeTargets"], "a target")
+        return self
 
     def wait_for(self, condition: Any, what: str) -> None:
         """Until `condition()` is true; fails where that never happens."""
