@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.5
 WAIT_SECONDS_MAX = 130.0
 """Two scrapes at Prometheus' default interval of a minute; who scrapes less often says --wait."""
-JOBS = ".*celery.*"
-"""The jobs that the rules and dashboards of deploy/ select."""
+CLOCK_SECONDS = 1.5
+"""A skew is known to a second."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
@@ -44,6 +45,8 @@ class Target(NamedTuple):
     error: str
     interval_seconds: float
     timeout_seconds: float
+    scraped_at: float = 0.0
+    """When its last scrape began, by Prometheus' clock, seconds since 1970; 0 before the first."""
 
 
 class Wanted(NamedTuple):
@@ -98,7 +101,7 @@ class Prometheus:
                 "make scrape_interval shorter, or metric_expiration several times as long",
             )
         sensible = interval + max((target.timeout_seconds for target in targets), default=30.0)
-        seconds = min(wanted.wait_seconds or sensible, max(sensible, wanted.wait_seconds or 0.0))
+        seconds = wanted.wait_seconds or sensible
         if wanted.wait_seconds is None and sensible > WAIT_SECONDS_MAX:
             return unseen(f"Prometheus scrapes every {interval:g} s; give --wait {sensible:.0f}")
         waiting(f"for Prometheus' next scrape, {seconds:.0f} s at most")
@@ -106,8 +109,10 @@ class Prometheus:
         if found is not None:
             return kept(found, wanted, reading(self._targets(), wanted.page_url))
         targets = reading(self._targets(), wanted.page_url)
-        if targets and seconds < interval and all(one.health == "up" for one in targets):
-            return unseen(f"Prometheus scrapes every {interval:g} s; give --wait {sensible:.0f}")
+        since = wanted.mark.value + (self.skew_seconds or 0.0) + CLOCK_SECONDS
+        if any(one.health == "up" and one.scraped_at < since for one in targets):
+            how = f"in {seconds:.0f} s, though every {interval:g} s is meant"
+            return unseen(f"Prometheus did not scrape {how}; give --wait {sensible:.0f} or more")
         return missing(targets, self._targets(), wanted.page_url)
 
     def _wait(self, mark: Mark, seconds: float) -> Sample | None:
@@ -243,7 +248,17 @@ def _target(one: Any) -> Target:  # noqa: ANN401 - JSON
         one.get("lastError", ""),
         _seconds(one.get("scrapeInterval", "1m")),
         _seconds(one.get("scrapeTimeout", "10s")),
+        _moment(one.get("lastScrape", "")),
     )
+
+
+def _moment(text: str) -> float:
+    """RFC 3339 with nanoseconds, of which Python 3.10 takes none; Go's zero time is year 1."""
+    try:
+        whole = re.sub(r"\.\d+", "", text).replace("Z", "+00:00")
+        return max(0.0, datetime.fromisoformat(whole).timestamp())
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _sample(one: Any) -> Sample:  # noqa: ANN401 - JSON

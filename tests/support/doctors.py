@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+import traceback
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from tests.support.worker import ROOT
 
@@ -21,7 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SLOW = {
-    "telemetry.cli": ("celery.app.utils", "telemetry.process", "telemetry.doctor.way", "psycopg2"),
+    "telemetry.cli": (
+        *(
+            "celery.app.amqp",
+            "celery.app.utils",
+            "celery.backends.database",
+            "celery.fixups.django",
+        ),
+        *("celery.loaders.app", "kombu.transport.sqlalchemy", "psycopg2"),
+        *(
+            "opentelemetry.exporter.otlp.proto.http.metric_exporter",
+            "sqlalchemy.dialects.postgresql",
+        ),
+        *("telemetry.doctor.way", "telemetry.guard.imports", "telemetry.process"),
+    ),
     "collector.cli": ("collector.plan", "collector.doctor.way"),
 }
 """What a walk imports, and what takes its time."""
@@ -82,14 +96,24 @@ class Doctors:
             pass
 
 
-def _run(main: Any, asked: Mapping[str, Any], files: list[IO[bytes]]) -> None:
+def _run(main: Any, asked: Mapping[str, Any], files: list[IO[bytes]]) -> NoReturn:
     """In the forked process: become that which a user starts."""
     for number, file in zip((1, 2), files):
         os.dup2(file.fileno(), number)
     os.environ.update(asked["environ"])
     tell = time.time
     time.time = lambda: tell() + asked["ahead"]
-    main(asked["arguments"])
+    code = 0
+    try:
+        main(asked["arguments"])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    except BaseException:  # noqa: BLE001 - a forked process must not go on as its parent would
+        traceback.print_exc()
+        code = 70
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)  # to take all modules apart takes longer than the walk
 
 
 def _serve(module: str) -> None:
@@ -101,7 +125,7 @@ def _serve(module: str) -> None:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             child = os.fork()
             if not child:
-                _run(main, asked, [out, err])  # ends the process, as click does
+                _run(main, asked, [out, err])
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             said = [os.pread(file.fileno(), 1 << 20, 0).decode() for file in (out, err)]
         answer = {"code": code, "out": said[0], "err": said[1]}

@@ -295,57 +295,54 @@ def test_a_worker_that_does_not_count_is_named(system: System, tmp_path: Path) -
     assert "longer --wait" in said
 
 
-@pytest.fixture(scope="module")
-def prometheus(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """One that scrapes what it is told to."""
-    with running_prometheus(tmp_path_factory.mktemp("prometheus"), scraping(system)) as running:
-        yield running
-
-
 def scraping(system: System, **changes: Any) -> dict[str, Any]:
-    """A configuration with a scrape job as it should be, but for the changes."""
+    """Prometheus' configuration with a scrape job as it should be, but for the changes."""
     target = system.collector.addresses["prometheus"]
     job = {"job_name": "celery", "honor_labels": True, "static_configs": [{"targets": [target]}]}
     return {"global": {"scrape_interval": "1s"}, "scrape_configs": [{**job, **changes}]}
 
 
-@needs_prometheus
-def test_a_whole_system_is_walked_up_to_prometheus(system: System, prometheus: Prometheus) -> None:
-    """Every hop is ok, and the name that workers push under may be another."""
-    prometheus.reconfigure(scraping(system))
-    hops = system.examine("--prometheus", prometheus.url).hops
-    assert all(hop["ok"] for hop in hops.values()), hops
-    assert "scraped every 1 s" in hops["prometheus"]["what"]
+def several(stack: ExitStack, directory: Path, configs: list[dict[str, Any]]) -> list[Prometheus]:
+    """Run as many as there are configurations; what one has been told another never sees."""
+    running = []
+    for number, config in enumerate(configs):
+        (directory / f"{number}").mkdir()
+        running.append(stack.enter_context(running_prometheus(directory / f"{number}", config)))
+    return [one.scraping() for one in running]
 
 
 @needs_prometheus
-def test_a_fault_of_prometheus_is_named(system: System, prometheus: Prometheus) -> None:
-    """Each by another configuration, with everything before it in order."""
+def test_prometheus_is_the_last_hop(system: System, tmp_path: Path) -> None:
+    """Up to there all is ok; each fault of it is planted in one that runs, and named."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = f"127.0.0.1:{free.getsockname()[1]}"
     down = {"static_configs": [{"targets": [nobody]}]}
     drop = {"source_labels": ["__name__"], "regex": "celery_telemetry.*", "action": "drop"}
     rename = {"target_label": "job", "replacement": "celery-of-others"}
-    planted: list[tuple[str, str, dict[str, Any]]] = [
-        ("no target of Prometheus is", "add the collector's address", down),
-        ("cannot scrape", "set scheme: http", {"scheme": "https"}),
-        ("put its own job and instance over", "honor_labels: true", {"honor_labels": False}),
-        ("keeps nothing of the mark", "metric_relabel_configs", {"metric_relabel_configs": [drop]}),
-        ("was pushed", "relabelling of `job`", {"metric_relabel_configs": [rename]}),
-        ("none that rules and dashboards select", "--jobs", {"job_name": "workers"}),
+    planted: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("1", "no target of Prometheus is", "add the collector's address", down),
+        ("2", "cannot scrape", "set scheme: http", {"scheme": "https"}),
+        ("60", "put its own job and instance", "honor_labels: true", {"honor_labels": False}),
+        ("8", "keeps nothing", "metric_relabel_configs", {"metric_relabel_configs": [drop]}),
+        ("60", "was pushed", "relabelling of `job`", {"metric_relabel_configs": [rename]}),
+        ("60", "none that rules and dashboards select", "--jobs", {"job_name": "workers"}),
     ]
-    for what, fix, changes in planted:
-        prometheus.reconfigure(scraping(system, **changes))
-        said = system.examine("--prometheus", prometheus.url, "--wait", "5").broken
-        assert said.startswith("prometheus: "), changes
-        assert what in said, changes
-        assert fix in said.rpartition("|")[2]
-    prometheus.reconfigure(scraping(system))
-    walk = ("--prometheus", prometheus.url, "--wait", "20")
-    said = system.examine(*walk, OTEL_SERVICE_NAME="billing").broken
-    assert "'billing' is none that rules and dashboards select" in said
-    said = system.examine(*walk, "--jobs", "billing|celery", OTEL_SERVICE_NAME="billing")
-    assert said.hops["prometheus"]["ok"], said.out
+    configs = [scraping(system), *(scraping(system, **changes) for *_, changes in planted)]
+    with ExitStack() as stack:
+        right, *wrong = several(stack, tmp_path, configs)
+        hops = system.examine("--prometheus", right.url).hops
+        assert all(hop["ok"] for hop in hops.values()), hops
+        assert "scraped every 1 s" in hops["prometheus"]["what"]
+        for (wait, what, fix, _), running in zip(planted, wrong):
+            said = system.examine("--prometheus", running.url, "--wait", wait).broken
+            assert said.startswith("prometheus: "), what
+            assert what in said
+            assert fix in said.rpartition("|")[2]
+        walk = ("--prometheus", right.url)
+        said = system.examine(*walk, OTEL_SERVICE_NAME="billing").broken
+        assert "'billing' is none that rules and dashboards select" in said
+        other = system.examine(*walk, "--jobs", "billing|celery", OTEL_SERVICE_NAME="billing")
+        assert other.hops["prometheus"]["ok"], other.out
     for url, what in ((f"http://{nobody}", "nothing listens"), (system.page(), "no Prometheus")):
         said = system.examine("--prometheus", url).broken
         assert said.startswith("prometheus: ")

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.prometheus import Prometheus
 
 TOKEN, PASSWORD = "a-secret-token", "a-secret-password"
 FILE = ROOT / "otel-collector.yaml"
@@ -313,40 +312,33 @@ def push_one(collector: Collector, **data: Any) -> None:
     requests.post(address, json.dumps(body), headers=headers, timeout=10).raise_for_status()
 
 
-@pytest.fixture(scope="module")
-def prometheus(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """One that scrapes what it is told to."""
-    with running_prometheus(tmp_path_factory.mktemp("prometheus"), scraping(system)) as running:
-        yield running
-
-
-def scraping(system: System, **changes: Any) -> dict[str, Any]:
-    """A configuration with a scrape job as it should be, but for the changes."""
-    target = system.open.addresses["prometheus"]
-    job = {"job_name": "celery", "honor_labels": True, "static_configs": [{"targets": [target]}]}
-    return {"global": {"scrape_interval": "1s"}, "scrape_configs": [{**job, **changes}]}
-
-
 @needs_prometheus
-def test_prometheus_is_asked(system: System, prometheus: Prometheus) -> None:
+def test_prometheus_is_asked(system: System, tmp_path: Path) -> None:
     """All is ok; labels of its own; a job of another name; an interval beyond the expiration."""
-    prometheus.reconfigure(scraping(system))
-    said = system.examine("--prometheus", prometheus.url)
-    assert said.hops["prometheus scrape"]["ok"], said.out
+    right = {"job_name": "celery", "honor_labels": True}
+    right["static_configs"] = [{"targets": [system.open.addresses["prometheus"]]}]
     short = system.written(
         lambda config: config["exporters"]["prometheus"].update(metric_expiration="1s")
     )
-    said = system.examine("--prometheus", prometheus.url, file=short)
-    assert "Prometheus scrapes every 1 s, and metric_expiration" in said.broken
-    for changes, found, fix in (
-        ({"honor_labels": False}, "put its own job and instance", "honor_labels: true"),
-        ({"job_name": "workers"}, "none that rules and dashboards select", "--jobs"),
+    for number, (changes, file, found, fix) in enumerate(
+        (
+            ({}, FILE, "", ""),
+            ({}, short, "scrapes every 1 s, and metric_expiration", "scrape_interval shorter"),
+            ({"honor_labels": False}, FILE, "put its own job and instance", "honor_labels: true"),
+            ({"job_name": "workers"}, FILE, "none that rules and dashboards select", "--jobs"),
+        )
     ):
-        prometheus.reconfigure(scraping(system, **changes))
-        broken = system.examine("--prometheus", prometheus.url, "--wait", "10").broken
-        assert broken.startswith("prometheus scrape: "), broken
-        assert found in broken
-        assert fix in broken
+        (tmp_path / f"{number}").mkdir()
+        job = {**right, **changes}
+        config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}
+        with running_prometheus(tmp_path / f"{number}", config) as running:
+            said = system.examine("--prometheus", running.scraping().url, file=file)
+        if not found:
+            assert said.hops["prometheus scrape"]["ok"], said.out
+            continue
+        assert said.broken.startswith("prometheus scrape: ")
+        assert found in said.broken
+        assert fix in said.broken
 
 
 @needs_otelcol
