@@ -64,7 +64,9 @@ class Mark(NamedTuple):
         for sample in samples:
             if abs(sample.value - self.value) < _TOLERANCE_SECONDS:
                 return sample
-            if sample.value > self.value and sample.labels.get("instance") in same:
+            # Prometheus calls it otherwise where its own label stands in the place.
+            instance = sample.labels.get("exported_instance", sample.labels.get("instance"))
+            if sample.value > self.value and instance in same:
                 later = sample
         return later
 

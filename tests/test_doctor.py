@@ -99,7 +99,10 @@ def test_the_mark_is_found_under_other_names_and_without_an_instance() -> None:
         assert own.on(f'{name}{{task_name="x"}} {own.value!r}\n') is not None
     assert own.on(f'{marks.EXPOSED}{{instance="h/doctor"}} {own.value - 1!r}\n') is None
     assert own.on(f'{marks.EXPOSED}{{instance="other"}} {own.value + 1!r}\n') is None
-    assert own.on(f'{marks.EXPOSED}{{instance="h/doctor"}} {own.value + 1!r}\n') is not None
+    later = f"{own.value + 1!r}"  # as a clock that goes wrong has left it
+    assert own.on(f'{marks.EXPOSED}{{instance="h/doctor"}} {later}\n') is not None
+    there = f'{marks.EXPOSED}{{exported_instance="h/doctor",instance="collector:9464"}} {later}\n'
+    assert own.on(there) is not None
 
 
 def test_a_count_that_vanishes_is_no_count() -> None:

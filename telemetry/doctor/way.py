@@ -59,7 +59,7 @@ class Way:
         self._skew: float | None = None
 
     def steps(self) -> list[Step]:
-        """Every hop, in the order in which a task's metrics pass them; the worker's count last."""
+        """Every hop. The worker's comes when its count can be seen, before Prometheus alone."""
         asked, page = self._asked, self._page.where
         state = f"{settings.STATE_DIR} of workers"
         prometheus = "the scrape job of Prometheus"

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -23,7 +24,6 @@ from tests.system.conftest import Lab, laboratory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.postgres import Postgres
     from tests.support.prometheus import Prometheus
@@ -168,6 +168,25 @@ def test_what_workers_are_told_is_looked_at_first(system: System) -> None:
         said = system.examine(app=app, **environ).broken
         assert said.startswith(found)
         assert fix in said
+
+
+def test_an_app_that_is_instrumented_by_the_command_is_right(system: System) -> None:
+    """Without a line in it, where the doctor is started as its workers are."""
+    command = [str(Path(sys.executable).parent / "opentelemetry-instrument"), sys.executable]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    done = subprocess.run(
+        [*command, "-m", "telemetry", "doctor", "-A", "tests.support.late"],
+        cwd=ROOT,
+        env={**os.environ, **system.lab.environ, ENDPOINT: nobody, PROTOCOL: "http/protobuf"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "opentelemetry-instrument has it watched when a worker begins" in done.stdout
+    assert "The first broken hop is receiver." in done.stdout
+    assert f"what   nothing listens at {nobody.partition('://')[2]}" in done.stdout
 
 
 def test_a_broker_that_cannot_be_used_is_named(system: System) -> None:
