@@ -53,7 +53,15 @@ OTHERS = {
 }
 SOURCES = [
     path
-    for top in ("collector", "telemetry", "demo", "benchmarks", "tests/chaos", "tests/fuzz")
+    for top in (
+        "collector",
+        "doctor",
+        "telemetry",
+        "demo",
+        "benchmarks",
+        "tests/chaos",
+        "tests/fuzz",
+    )
     for path in sorted((ROOT / top).rglob("*.py"))
 ]
 TREES = [ast.parse(path.read_text()) for path in SOURCES]
@@ -69,7 +77,17 @@ RIVER.intake(*PLAN.receivers, "http")
 SAMPLES = [*RIVER.self_metrics(), *Counts("otlp_http").samples()]
 FILES = [
     path.relative_to(ROOT).as_posix()
-    for top in ("collector", "telemetry", "demo", "benchmarks", "tests", "docs", "deploy", ".ci")
+    for top in (
+        "collector",
+        "doctor",
+        "telemetry",
+        "demo",
+        "benchmarks",
+        "tests",
+        "docs",
+        "deploy",
+        ".ci",
+    )
     for path in (ROOT / top).rglob("*")
     if "__pycache__" not in path.parts
 ] + [path.name for path in ROOT.iterdir()]

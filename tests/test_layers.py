@@ -53,7 +53,7 @@ RANKS = {
     # What both doctors share; only they may import it, and it imports neither package.
     "doctor": [
         "__init__",
-        "asking walk",
+        "asking options walk",
         "page pushing",
         "mark",
         "prometheus",

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from doctor.options import jobs_option, json_option, prometheus_option
+
 
 @click.command()
 @click.option(
@@ -21,18 +23,8 @@ import click
     show_default=True,
     help="The configuration file that the collector runs.",
 )
-@click.option(
-    "--prometheus",
-    "prometheus_url",
-    help="The address of Prometheus itself; without it, that hop is not looked at.",
-)
-@click.option(
-    "--jobs",
-    metavar="REGEX",
-    default=".*celery.*",
-    show_default=True,
-    help="What rules and dashboards select by the label `job`.",
-)
+@prometheus_option
+@jobs_option
 @click.option(
     "--state-dir",
     type=click.Path(path_type=Path),
@@ -51,7 +43,7 @@ import click
     help="For how many seconds to wait for the mark on the page, and for Prometheus' next scrape.  "
     "[default: 10, and as long as Prometheus scrapes]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")
+@json_option
 def doctor(  # noqa: PLR0913 - what can be said on the command line
     config: Path,
     prometheus_url: str | None,

@@ -11,6 +11,8 @@ import sys
 
 import click
 
+from doctor.options import jobs_option, json_option, prometheus_option
+
 
 @click.command()
 @click.option("-A", "--app", "app_name", required=True, help="The Celery app, as for `celery -A`.")
@@ -21,19 +23,8 @@ import click
     show_default=True,
     help="The page of the collector that Prometheus scrapes.",
 )
-@click.option(
-    "--prometheus",
-    "--prometheus-url",
-    "prometheus_url",
-    help="The address of Prometheus itself; without it, that hop is not looked at.",
-)
-@click.option(
-    "--jobs",
-    metavar="REGEX",
-    default=".*celery.*",
-    show_default=True,
-    help="What rules and dashboards select by the label `job`.",
-)
+@prometheus_option
+@jobs_option
 @click.option(
     "--wait",
     "wait_seconds",
@@ -41,7 +32,7 @@ import click
     help="For how many seconds to wait for the mark, for the task's count, and for Prometheus' "
     "next scrape.  [default: 30, and as long as Prometheus scrapes]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")
+@json_option
 def doctor(  # noqa: PLR0913 - what can be said on the command line
     app_name: str,
     queue: str | None,
