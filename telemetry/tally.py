@@ -3,7 +3,7 @@
 A series is a run of numbers in one flat row: one for a counter or a gauge, the sum and a count
 per bucket for a histogram. Where the row lives is a store's affair: in memory here, in a mapped
 file in `telemetry/state`. This file knows no task, no thread, no clock and no OTLP; whoever adds
-takes turns (`telemetry/tasks/inbox.py`).
+takes turns (`telemetry/tasks/turns.py`).
 """
 
 from __future__ import annotations

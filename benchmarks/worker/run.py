@@ -55,13 +55,13 @@ class Plan(NamedTuple):
 
 
 PLANS = (
-    Plan("solo", OTHERS, 15, 6_000, 330),
-    Plan("prefork", OTHERS, 15, 6_000, 390),
-    *(Plan(pool, FEW, 6, 4_000, 90) for pool in ("threads", "gevent", "eventlet")),
+    Plan("solo", OTHERS, 15, 6_000, 300),
+    Plan("prefork", OTHERS, 15, 6_000, 360),
+    *(Plan(pool, FEW, 6, 4_000, 75) for pool in ("threads", "gevent", "eventlet")),
 )
-PLANS_ON_REDIS = tuple(Plan(pool, ON_REDIS, 5, 3_000, 90) for pool in ("solo", "prefork"))
+PLANS_ON_REDIS = tuple(Plan(pool, ON_REDIS, 5, 3_000, 75) for pool in ("solo", "prefork"))
 SHORT = tuple(Plan(pool, OTHERS[:4], 1, 2_000, 60) for pool in ("solo", "prefork"))
-STARTS = Plan("prefork", OTHERS, 4, 30, 150)
+STARTS = Plan("prefork", OTHERS, 4, 30, 120)
 STARTS_SHORT = Plan("prefork", OTHERS[:3], 1, 8, 60)
 RUN_SECONDS_MAX = 300
 
@@ -119,7 +119,7 @@ class Starts(NamedTuple):
 
 def parts(*, short: bool) -> Iterator[Part]:
     """What ours takes, with cells in memory and in a file, what the SDK's, and a signal alone."""
-    rounds = "100" if short else "600"
+    rounds = "100" if short else "400"
     with TemporaryDirectory() as directory:
         for where, state in (("memory", {}), ("a file", {"PORTLESS_STATE_DIR": directory})):
             costs: dict[str, list[float]]

@@ -59,28 +59,33 @@ class Hooks:
         self.safely = Safely(books.record)
         self.books = books
         self._worker = worker
-        self._received = books.received
         self._lifted = lifted
-        self._names = lifted.names
         self._classes: dict[type, type] = {}
         self._routes = Routes(lambda: bindings(worker.app))
         self._announcing = threading.local()
-        listen(signals.task_received, self._on_received)
+        listen(signals.task_received, self._receiving(lifted))
         listen(signals.task_revoked, self._on_revoked)
 
-    def _on_received(self, sender: Consumer, request: Request, **_: object) -> None:
-        try:
-            if getattr(sender, "controller", None) is not self._worker:
-                return
-            base = request.__class__
-            request.__class__ = self._classes.get(base) or self._watched(base)
-            # Its properties `delivery_info`, `type`, `request_dict` and `eta` take a call each.
-            route = request._delivery_info  # noqa: SLF001
-            queue_name = self._routes[route["exchange"], route["routing_key"]]
-            values = self._names and self._lifted.values(request._request_dict)  # noqa: SLF001
-            self._received((request, request._type, queue_name, values))  # noqa: SLF001
-        except Exception as error:  # noqa: BLE001 - as in `Safely`, without a call
-            self.safely.failed("task_received", error)
+    def _receiving(self, lifted: Lifted) -> Callable[..., None]:
+        """The handler of `task_received`; every task comes through it, and through `_every`."""
+        worker, classes, routes = self._worker, self._classes, self._routes
+        received, lifts = self.books.received, bool(lifted.names)
+
+        def on_received(sender: Consumer, request: Request, **_: object) -> None:
+            try:
+                if getattr(sender, "controller", None) is not worker:
+                    return
+                base = request.__class__
+                request.__class__ = classes.get(base) or self._watched(base)
+                # Its properties `delivery_info`, `type` and `request_dict` take a call each.
+                route = request._delivery_info  # noqa: SLF001
+                queue_name = routes[route["exchange"], route["routing_key"]]
+                values = lifted.values(request._request_dict) if lifts else ()  # noqa: SLF001
+                received((request, request._type, queue_name, values))  # noqa: SLF001
+            except Exception as error:  # noqa: BLE001 - as in `Safely`, without a call
+                self.safely.failed("task_received", error)
+
+        return on_received
 
     def _on_revoked(
         self, sender: Task, request: Request, *, expired: bool = False, **_: object
@@ -182,7 +187,7 @@ class Hooks:
         body = {
             "telemetry_hooks": self,
             "telemetry_asks_backend": hasattr(base, "_success_was_stored"),
-            **_watched_always(base, self),
+            **_every(base, self),
         }
         watched = self._classes[base] = type(base.__name__, (_Watched, base), body)
         return watched
@@ -202,7 +207,7 @@ class _Watched(AnyRequest):  # type: ignore[misc] # it is mixed into what Celery
 
     Mixed into the class that Celery made for the task. That one overrides `on_success` and
     `execute_using_pool` without calling its parent, so a parent of it (`Task.Request`) would miss
-    them. What every task comes through is in `_watched_always`.
+    them. What every task comes through is in `_every`.
     """
 
     telemetry_hooks: Hooks
@@ -251,7 +256,7 @@ class _Watched(AnyRequest):  # type: ignore[misc] # it is mixed into what Celery
         self.telemetry_hooks.safely(hook, self.telemetry_hooks.end, self, outcome, detail)
 
 
-def _watched_always(base: Any, hooks: Hooks) -> dict[str, Callable[..., Handed]]:  # noqa: ANN401 - Celery's class
+def _every(base: Any, hooks: Hooks) -> dict[str, Callable[..., Handed]]:  # noqa: ANN401 - Celery's class
     """The methods of a watched class that every task comes through.
 
     They are as those of `_Watched`, with what these look up each time looked up once: `super` and a
@@ -267,7 +272,15 @@ def _watched_always(base: Any, hooks: Hooks) -> dict[str, Callable[..., Handed]]
 
     def on_accepted(request: Request, pid: int, time_accepted: float) -> Handed:
         try:
-            started((request, time_accepted, _waited_seconds(request, time_accepted)))
+            # As in `on_received`: these are no properties.
+            waited = enqueued_at_seconds(request._request_dict)  # noqa: SLF001
+            if waited is not None:
+                if request._eta is not None:  # noqa: SLF001
+                    waited = max(waited, request._eta.timestamp())  # noqa: SLF001
+                waited = time() - (monotonic() - time_accepted) - waited
+                if waited < 0:  # clocks of two machines
+                    waited = 0.0
+            started((request, time_accepted, waited))
         except Exception as error:  # noqa: BLE001 - as in `Safely`
             failed("on_accepted", error)
         return accepted(request, pid, time_accepted)
@@ -285,17 +298,6 @@ def _watched_always(base: Any, hooks: Hooks) -> dict[str, Callable[..., Handed]]
 
     watched = (execute_using_pool, on_accepted, on_success)
     return {method.__name__: method for method in watched}
-
-
-def _waited_seconds(request: Request, at_seconds: float) -> float | None:
-    """How long what begins to run waited since it was published or due; None if nobody said."""
-    enqueued = enqueued_at_seconds(request._request_dict)  # noqa: SLF001 - as in `_on_received`
-    if enqueued is None:
-        return None
-    eta = request._eta  # noqa: SLF001 - as in `_on_received`
-    due = enqueued if eta is None else max(enqueued, eta.timestamp())
-    waited = time() - (monotonic() - at_seconds) - due
-    return waited if waited > 0 else 0.0  # the clocks of two machines may differ
 
 
 def _exception(error: ErrorInfo) -> Error:
