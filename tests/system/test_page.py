@@ -23,6 +23,15 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
 PATIENCE_MS = 20_000
+TWO = """
+receivers: {otlp: {protocols: {http: {endpoint: "127.0.0.1:0"}}}}
+exporters:
+  prometheus: {endpoint: "127.0.0.1:0"}
+  prometheus/second: {endpoint: "127.0.0.1:0", namespace: second}
+service:
+  pipelines: {metrics: {receivers: [otlp], exporters: [prometheus, prometheus/second]}}
+  telemetry: {metrics: {level: none}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +167,55 @@ def test_the_keyboard_reaches_everything_that_scrolls(
         assert reached == ["skip", "h-tasks", "h-queues", "h-failures", "h-workers"]
     finally:
         context.close()
+
+
+RATES = """async () => {
+    const { History, WINDOW } = await import("/history.js");
+    const history = new History();
+    const told = (time, started, n) =>
+        ({ time, started, exporter: "e", metrics: { m: { l: n } } });
+    const seen = [];
+    const see = (...moment) => {
+        const goesOn = history.add(told(...moment));
+        seen.push([goesOn, history.rates("m", "l")]);
+    };
+    see(100, 1, { a: 1000, b: 50 });
+    see(110, 1, { a: 1030, b: 20, c: 7 });
+    see(100 + 2 * WINDOW, 1, { a: 1060, b: 20, c: 7 });
+    see(200, 2, { a: 5 });
+    return seen;
+}"""
+
+
+def test_rates_are_what_counters_grew_by(watched: Watched) -> None:
+    """Over the window; one that fell began anew, one that is new had an unknown past."""
+    first, second, third, restarted = watched.page.evaluate(RATES)
+    assert first == [True, {"a": None, "b": None}]
+    assert second == [True, {"a": 3, "b": 2, "c": 0}]
+    assert third == [True, {"a": 1, "b": 0, "c": 0}]
+    assert restarted == [False, {"a": None}], "another collector: nothing before compares"
+
+
+def test_another_exporter_can_be_chosen(browser: Browser, tmp_path: Path) -> None:
+    """The page says whose numbers it shows, and shows those of the one that is chosen."""
+    file = tmp_path / "two.yaml"
+    file.write_text(TWO)
+    one = Collector(tmp_path, "--config", str(file), "--page", "127.0.0.1:0")
+    context = browser.new_context(viewport=WIDE)
+    try:
+        push(one)
+        watched = Watched(context.new_page(), one.page_url)
+        watched.says("state", "Live")
+        watched.says("source", "prometheus")
+        watched.page.get_by_label("Exporter").select_option("prometheus/second")
+        watched.says("source", "prometheus/second")
+        assert watched.page.get_by_label("Exporter").input_value() == (
+            "figures/prometheus/second.json"
+        )
+        assert not watched.complaints
+    finally:
+        context.close()
+        one.kill()
 
 
 def test_it_says_what_is_missing_and_what_is_old(browser: Browser, tmp_path: Path) -> None:
