@@ -128,6 +128,8 @@ class CopyBinder:
 
     def bind(self, part: Part, now: float) -> Binding | Copied:
         """Find a row for every point of a part's shape, and for its copies."""
+        shape = part.shape
+        asked = shape.identities  # which a binder lets go of when nobody was refused
         first = self._binders[0].bind(part, now)
         # The router has asked the rules for every point by now, here or when it was restored.
         while len(self._binders) < self._copier.ways:
@@ -135,8 +137,13 @@ class CopyBinder:
             self._binders.append(Binder(self._ledger, cast("Router", way)))
         if part.context.resource is None or part.context.scope is None:
             return first
-        others = [one.bind(part, now) for one in self._binders[1:]]
-        used = [one for one in others if one.dropped < part.shape.points]
-        for one in used:
-            one.refused -= part.shape.refused  # these points cannot be read, copied or not
-        return Copied(first, used, self._missed) if used else first
+        others = []
+        for binder in self._binders[1:]:
+            shape.identities = asked
+            other = binder.bind(part, now)
+            other.refused -= shape.refused  # these points cannot be read, copied or not
+            if other.dropped < shape.points:
+                others.append(other)
+        made = Copied(first, others, self._missed) if others else first
+        shape.identities = asked if made.refused else []
+        return made
