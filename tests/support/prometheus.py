@@ -20,7 +20,8 @@ import pytest
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import ExitStack
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "rules"
@@ -112,3 +113,14 @@ def prometheus(directory: Path, config: Mapping[str, Any], *options: str) -> Ite
     finally:
         process.terminate()
         process.wait(PATIENCE_SECONDS)
+
+
+def several(
+    stack: ExitStack, directory: Path, configs: Sequence[Mapping[str, Any]]
+) -> list[Prometheus]:
+    """Run as many as there are configurations, at once: what one is told no other sees."""
+    running = []
+    for number, config in enumerate(configs):
+        (directory / f"{number}").mkdir()
+        running.append(stack.enter_context(prometheus(directory / f"{number}", config)))
+    return [one.scraping() for one in running]

@@ -16,8 +16,7 @@ import yaml
 
 from tests.support.collector import Collector
 from tests.support.doctors import Doctors, Said
-from tests.support.prometheus import needs_prometheus
-from tests.support.prometheus import prometheus as running_prometheus
+from tests.support.prometheus import needs_prometheus, several
 from tests.support.proxy import Mode, Proxy
 from tests.support.worker import ROOT, Command
 from tests.system.conftest import Lab, laboratory
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.postgres import Postgres
-    from tests.support.prometheus import Prometheus
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
@@ -319,15 +317,6 @@ def scraping(system: System, **changes: Any) -> dict[str, Any]:
     target = system.collector.addresses["prometheus"]
     job = {"job_name": "celery", "honor_labels": True, "static_configs": [{"targets": [target]}]}
     return {"global": {"scrape_interval": "1s"}, "scrape_configs": [{**job, **changes}]}
-
-
-def several(stack: ExitStack, directory: Path, configs: list[dict[str, Any]]) -> list[Prometheus]:
-    """Run as many as there are configurations; what one has been told another never sees."""
-    running = []
-    for number, config in enumerate(configs):
-        (directory / f"{number}").mkdir()
-        running.append(stack.enter_context(running_prometheus(directory / f"{number}", config)))
-    return [one.scraping() for one in running]
 
 
 @needs_prometheus

@@ -20,8 +20,7 @@ import yaml
 from tests.collector.real import OTELCOL, needs_otelcol
 from tests.support.collector import Collector
 from tests.support.doctors import Doctors, Said
-from tests.support.prometheus import needs_prometheus
-from tests.support.prometheus import prometheus as running_prometheus
+from tests.support.prometheus import needs_prometheus, several
 from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
@@ -326,30 +325,27 @@ def push_one(collector: Collector, **data: Any) -> None:
 @needs_prometheus
 def test_prometheus_is_asked(system: System, tmp_path: Path) -> None:
     """All is ok; labels of its own; a job of another name; an interval beyond the expiration."""
-    right = {"job_name": "celery", "honor_labels": True}
-    right["static_configs"] = [{"targets": [system.open.addresses["prometheus"]]}]
+    job: dict[str, Any] = {"job_name": "celery", "honor_labels": True}
+    job["static_configs"] = [{"targets": [system.open.addresses["prometheus"]]}]
     short = system.written(
         lambda config: config["exporters"]["prometheus"].update(metric_expiration="1s")
     )
-    for number, (changes, file, found, fix) in enumerate(
-        (
-            ({}, FILE, "", ""),
-            ({}, short, "scrapes every 1 s, and metric_expiration", "scrape_interval shorter"),
-            ({"honor_labels": False}, FILE, "put its own job and instance", "honor_labels: true"),
-            ({"job_name": "workers"}, FILE, "none that rules and dashboards select", "--jobs"),
-        )
-    ):
-        (tmp_path / f"{number}").mkdir()
-        job = {**right, **changes}
-        config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}
-        with running_prometheus(tmp_path / f"{number}", config) as running:
-            said = system.examine("--prometheus", running.scraping().url, file=file)
-        if not found:
-            assert said.hops["prometheus scrape"]["ok"], said.out
-            continue
-        assert said.broken.startswith("prometheus scrape: ")
-        assert found in said.broken
-        assert fix in said.broken
+    planted: list[tuple[dict[str, Any], str, str]] = [
+        ({}, "scrapes every 1 s, and metric_expiration", "scrape_interval shorter"),
+        ({"honor_labels": False}, "put its own job and instance", "honor_labels: true"),
+        ({"job_name": "workers"}, "none that rules and dashboards select", "--jobs"),
+    ]
+    every = {"scrape_interval": "1s"}
+    configs = [{"global": every, "scrape_configs": [{**job, **one}]} for one, *_ in planted]
+    with ExitStack() as stack:
+        running = several(stack, tmp_path, configs)
+        right = system.examine("--prometheus", running[0].url)
+        assert right.hops["prometheus scrape"]["ok"], right.out
+        for (changes, found, fix), one in zip(planted, running):
+            said = system.examine("--prometheus", one.url, file=FILE if changes else short)
+            assert said.broken.startswith("prometheus scrape: ")
+            assert found in said.broken
+            assert fix in said.broken
 
 
 @needs_otelcol
