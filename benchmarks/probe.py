@@ -5,17 +5,15 @@ Each command is timed in turn, so that whatever else the machine does meets all 
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.commands import least
 from benchmarks.table import Table
-from telemetry.health import state as states
 from telemetry.health import state_file
+from tests.support.health import well
 
 APP = "from celery import Celery; app = Celery('a', broker='memory://')\n"
 
@@ -67,19 +65,4 @@ def measure(*, short: bool) -> list[Row]:
 
 def _write(directory: str) -> None:
     """A worker's file; the worker is this process."""
-    now = time.monotonic()
-    state = states.State(
-        node="w@bench",
-        pid=os.getpid(),
-        started=time.time(),
-        written=now,
-        phase=states.CONSUMING,
-        since=now,
-        turned=now,
-        handing=None,
-        queues=1,
-        canary=states.NO_CANARY,
-        canary_seconds=None,
-        exports=True,
-    )
-    state_file.write(state_file.path_of(directory, "w@bench"), state)
+    state_file.write(state_file.path_of(directory, "w@lab"), well())

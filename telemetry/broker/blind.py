@@ -87,6 +87,8 @@ def reason(error: BaseException) -> Reason:
     state = _state(cause)
     if state:
         return next((why for prefix, why in _STATES if state.startswith(prefix)), "failed")
+    if getattr(error, "connection_invalidated", False):
+        return "unreachable"  # SQLAlchemy knows; psycopg2 may call it no more than a DatabaseError
     names = [cls.__name__ for cls in type(cause).__mro__]
     if isinstance(cause, sqlite3.Error) or "OperationalError" in names:
         text = str(cause).lower()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg2
 
 with warnings.catch_warnings():
@@ -48,6 +49,21 @@ class Postgres:
             user=server.system_user,
         )
         server.ensure_postgres_running()
+
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """Take connections and answer none, as a machine does whose disk is gone."""
+        pid = int((self._server.pgdata / "postmaster.pid").read_text().split()[0])
+        main = psutil.Process(pid)
+        main.suspend()  # first, so that it makes no more of them
+        processes = [main, *main.children()]
+        try:
+            for process in processes:
+                process.suspend()
+            yield
+        finally:
+            for process in reversed(processes):
+                process.resume()
 
     def _execute(self, statement: str) -> None:
         connection = psycopg2.connect(f"host={self._host} user=postgres dbname=postgres")

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.postgres import Postgres
     from tests.system.conftest import Lab
 
 APP = "tests.support.api:app"
+CHECKS = ["database", "row_security", "broker"]
 TOKEN = "0123456789abcdef0123"
 SERVERS = {
     "uvicorn": [*("uvicorn", APP), "--workers", "2", "--uds"],
@@ -135,7 +137,7 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
 
 @pytest.mark.parametrize("by", SERVERS)
 def test_one_exposition_has_the_api_and_its_workers(
-    lab: Lab, tmp_path: Path, collector: Collector, by: str
+    lab: Lab, server: Postgres, tmp_path: Path, collector: Collector, by: str
 ) -> None:
     """Every request and every task once, whichever process it was in and however it came to be."""
     lab.execute(SCHEMA)
@@ -153,6 +155,7 @@ def test_one_exposition_has_the_api_and_its_workers(
         _tells_whether_it_is_ready(api, lab)
         checks = {"database", "row_security", "broker"}
         api.wait_for(lambda: set(collector.page().sum_by("check", "celery_api_ready")) == checks)
+        _waits_for_no_database(api, server)
         pids = _order(api)
         worker.wait_for(lambda: len(lab.execute("SELECT 1 FROM executions")) >= len(pids))
         assert api.ask("GET", "/metrics").status == 404
@@ -175,6 +178,16 @@ def _order(api: Api) -> list[int]:
         answer = api.ask("POST", f"/orders/tenant-{len(pids) % 3}")
         pids.append(answer.json["pid"])
     return pids
+
+
+def _waits_for_no_database(api: Api, server: Postgres) -> None:
+    """While the database takes connections and answers none: live, and not ready within seconds."""
+    with server.hung():
+        api.wait_for(lambda: api.ask("GET", "/health/ready").json.get("failed") == CHECKS)
+        told = api.ask("GET", "/health/ready", TOKEN).json["checks"]
+        assert "no answer within" in " ".join(check["why"] for check in told)
+        assert api.ask("GET", "/health/live").status == 200
+    api.wait_for(lambda: api.ask("GET", "/health/ready").status == 200)
 
 
 def _tells_whether_it_is_ready(api: Api, lab: Lab) -> None:

@@ -13,6 +13,7 @@ import pytest
 from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 
+from telemetry.broker.leases import database as databases
 from telemetry.broker.leases import recovered
 from telemetry.broker.leases.holding import LeaseLost
 from tests.support import broker as brokers
@@ -388,6 +389,22 @@ def test_a_database_that_is_away_is_a_connection_error(broker: Broker) -> None:
     url = broker.url.replace("host=", "host=/nowhere")
     with Connection(url) as connection, pytest.raises(OperationalError):
         connection.ensure_connection(max_retries=1, interval_start=0)
+
+
+def test_a_database_that_crashed_is_a_connection_error(
+    broker: Broker, server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where psycopg2 has no better word for it; and it quotes nothing of the message."""
+    monkeypatch.setattr(databases, "IDLE_SECONDS", 600.0)  # nobody asks whether it lives
+    connection = broker.connect(pool_size=1)  # an engine of its own
+    producer = connection.Producer()
+    producer.publish(1, routing_key=QUEUE)
+    server.restart()
+    with pytest.raises(connection.connection_errors, match="parameters hidden"):
+        producer.publish(2, routing_key=QUEUE)
+    producer.publish(3, routing_key=QUEUE)
+    declared = connection.default_channel.queue_declare(QUEUE, passive=True)
+    assert declared.message_count == 2
 
 
 _PROGRAM = """

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.looks import blind
 from tests.system.conftest import POOLS
 from tests.system.test_canary import LEFT, OFTEN, lost, returned
 
 if TYPE_CHECKING:
+    from tests.support.postgres import Postgres
     from tests.system.conftest import Lab
 
 
@@ -91,6 +93,31 @@ def test_a_lost_connection_keeps_what_waits_for_its_time(lab: Lab) -> None:
     log = worker.log.read_text()
     assert "Restoring" not in log
     assert "EMERGENCY" not in log
+
+
+def test_a_database_that_is_restarted_loses_nothing(lab: Lab, server: Postgres) -> None:
+    """Under running tasks, prefetched ones and some that wait for their ETA, as after a crash.
+
+    The workers go on, what they hold stays theirs, and the sweeper is at its place again: what one
+    of them holds when it is killed comes back. The readings have a gap, which has a reason.
+    """
+    left, killed = (lab.worker("prefork", name=name, **ours(lab)) for name in ("left", "killed"))
+    later = {"countdown": 6, "args": [1]}
+    lab.publish(["sleep", 20, {"args": [1.5]}], ["sleep", 2, later], **ours(lab))
+    left.wait_for(lambda: lab.executions()["sleep", "begun", ""] >= 4)
+    server.restart()
+    begun = lab.executions()["sleep", "begun", ""]
+    left.wait_for(lambda: "unreachable" in blind(lab.sink, ever=True))
+    left.wait_for(lambda: lab.executions()["sleep", "begun", ""] > begun)
+    killed.kill()
+    left.wait_for(lambda: not lab.execute(ROWS))
+    left.wait_for(lambda: lab.sink.sum("celery.broker.recovered", queue_name="lab") > 0)
+    left.wait_for(lambda: "unreachable" not in blind(lab.sink))
+    assert lab.executions()["sleep", "begun", ""] >= 22
+    assert "failed" not in blind(lab.sink, ever=True)
+    assert lab.sink.sum("celery.telemetry.hook.errors") == 0
+    assert left.stop() == 0
+    assert "telemetry failed" not in left.log.read_text()
 
 
 def test_workers_killed_at_random_lose_nothing(lab: Lab) -> None:

@@ -15,12 +15,14 @@ from sqlalchemy.engine import make_url
 from telemetry.broker import sql
 from telemetry.broker.arrivals import Arrivals
 from telemetry.broker.blind import Unseen
-from telemetry.broker.readings import Look, Rows, of
+from telemetry.broker.readings import Rows, of
 from telemetry.broker.sql import SqlBroker
 from telemetry.tasks.publish import HEADER
+from tests.support.looks import ages, lengths, seen
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.support.postgres import Postgres
 
@@ -96,32 +98,6 @@ def broker(server: Postgres) -> Iterator[Broker]:
 def message(**headers: object) -> str:
     """A message as kombu keeps it."""
     return json.dumps({"body": "e30=", "headers": headers, "properties": {}})
-
-
-def seen(observer: SqlBroker) -> Look:
-    """A look of one that is elected."""
-    look = observer.look()
-    assert look is not None
-    return look
-
-
-def lengths(look: Look) -> dict[str, int]:
-    """How long queues are."""
-    return {queue.name: queue.length for queue in look.queues}
-
-
-def ages(look: Look, arrivals: Arrivals | None = None) -> dict[str, float]:
-    """How old queues are."""
-    made, _ = of(look, arrivals or Arrivals())
-    return {r.attributes[0]: r.numbers[0] for r in made if r.metric.name.endswith("oldest_age")}
-
-
-def eventually(done: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait until `done()` is true."""
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_only_what_waits_is_length_and_age(broker: Broker) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,32 +20,17 @@ from telemetry.broker.observer import Observer
 from telemetry.cli import main
 from telemetry.settings import Settings
 from tests.support.collector import Collector
+from tests.support.looks import blind, last
+from tests.support.waiting import eventually
 from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.support.sink import Sink
     from tests.system.conftest import Lab
 
 OBSERVERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'portless observe'"
 LOCKS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
 ELECTED = "this process observes the broker's queues"
-
-
-def eventually(done: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait until `done()` is true."""
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def last(sink: Sink, name: str, **attributes: str) -> float | None:
-    """The newest reading of a gauge."""
-    wanted = frozenset(attributes.items())
-    found = [p for p in sink.points if p.name == name and wanted <= p.attributes]
-    return found[-1].value if found else None
 
 
 def observers(sink: Sink) -> set[str]:
@@ -146,16 +130,11 @@ def test_messages_that_are_none_hurt_nobody(lab: Lab) -> None:
            FROM kombu_queue WHERE queue_id = kombu_queue.id AND name <> 'lab'"""
     )
 
-    def blind() -> set[str]:
-        reasons = {point.attributes for point in lab.sink.points if point.name.endswith("blind")}
-        told = {key: last(lab.sink, "celery.broker.blind", **dict(key)) for key in reasons}
-        return {dict(key)["reason"] for key, value in told.items() if value}
-
-    worker.wait_for(lambda: blind() == {"undecodable", "clock_skew"})
+    worker.wait_for(lambda: blind(lab.sink) == {"undecodable", "clock_skew"})
     for queue in ("odd", "ahead"):
         assert last(lab.sink, "celery.queue.length", queue_name=queue) == 1
     lab.execute("DELETE FROM kombu_message WHERE payload NOT LIKE '%content-type%'")
-    worker.wait_for(lambda: blind() == set())
+    worker.wait_for(lambda: blind(lab.sink) == set())
     worker.wait_for(lambda: lab.finished() >= 1)
     assert lab.sink.sum("celery.telemetry.hook.errors") == 0
     assert worker.stop() == 0
@@ -178,23 +157,23 @@ def test_who_cannot_look_says_so_under_its_own_name(
     own = Resource({"service.name": "celery", "service.instance.id": "me"})
     observer = Observer(seen, Settings(interval_seconds=0.1), {}, own)
 
-    def blind(instance: str) -> float | None:
+    def told(instance: str) -> float | None:
         reason = frozenset({("reason", "unreachable")})
         found = [point for point in lab.sink.points if point.attributes == reason]
-        told = [point.value for point in found if point.instance.startswith(instance)]
-        return told[-1] if told else None
+        values = [point.value for point in found if point.instance.startswith(instance)]
+        return values[-1] if values else None
 
     observer.start()
-    eventually(lambda: blind("me") == 1)
-    assert blind("broker/") is None
+    eventually(lambda: told("me") == 1)
+    assert told("broker/") is None
     way.symlink_to(there)
-    eventually(lambda: blind("me") == 0)
-    eventually(lambda: blind("broker/") == 0)
+    eventually(lambda: told("me") == 0)
+    eventually(lambda: told("broker/") == 0)
     assert last(lab.sink, "celery.queue.length", queue_name="lab") == 1
     way.unlink()
     lab.execute(OBSERVERS.replace("SELECT pid", "SELECT pg_terminate_backend(pid)"))
-    eventually(lambda: blind("me") == 1)
-    assert blind("broker/") == 0
+    eventually(lambda: told("me") == 1)
+    assert told("broker/") == 0
     assert observer.stop()
 
 

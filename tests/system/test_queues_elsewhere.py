@@ -16,11 +16,12 @@ from kombu import Connection
 from telemetry.broker.arrivals import Arrivals
 from telemetry.broker.blind import Unseen
 from telemetry.broker.brokers import broker
-from telemetry.broker.readings import of
 from telemetry.tasks.publish import HEADER
 from tests.support import brokers
 from tests.support import redis as redis_server
+from tests.support.looks import ages, lengths, seen
 from tests.support.sink import Sink
+from tests.support.waiting import eventually
 from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from telemetry.broker.brokers import Broker
-    from telemetry.broker.readings import Look
 
 needs_redis = pytest.mark.skipif(
     not redis_server.is_installed(),
@@ -49,24 +49,6 @@ def observed(connection: Connection, *queues: str) -> Iterator[Broker]:
     seen = broker(connection, lambda: queues, 1.0)
     yield seen
     seen.close()
-
-
-def seen(observer: Broker) -> Look:
-    """A look; there is always one where nobody is elected."""
-    look = observer.look()
-    assert look is not None
-    return look
-
-
-def lengths(look: Look) -> dict[str, int]:
-    """How long queues are."""
-    return {queue.name: queue.length for queue in look.queues}
-
-
-def ages(look: Look, arrivals: Arrivals | None = None) -> dict[str, float]:
-    """How old queues are."""
-    made, _ = of(look, arrivals or Arrivals())
-    return {r.attributes[0]: r.numbers[0] for r in made if r.metric.name.endswith("oldest_age")}
 
 
 def send(connection: Connection, queue: str, *headers: dict[str, Any], **options: Any) -> None:
@@ -194,9 +176,7 @@ def test_the_app_says_which_queues_there_are(redis: int) -> None:
         stdout=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
-        while len(sink.sums("celery.queue.length")) < 3 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        eventually(lambda: len(sink.sums("celery.queue.length")) >= 3, seconds=60)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     finally:

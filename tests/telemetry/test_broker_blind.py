@@ -6,6 +6,7 @@ from typing import get_args
 import psycopg2
 import pytest
 from amqp.exceptions import AccessRefused
+from sqlalchemy.exc import DatabaseError
 
 from telemetry import catalog
 from telemetry.broker.blind import Reason, reason
@@ -41,6 +42,11 @@ ERRORS = [
     (sqlite3.OperationalError("unable to open database file"), "unreachable"),
     (sqlite3.OperationalError("database is locked"), "timeout"),
     (sqlite3.OperationalError("interrupted"), "timeout"),
+    (
+        DatabaseError(None, None, psycopg2.DatabaseError(), connection_invalidated=True),
+        "unreachable",
+    ),
+    (DatabaseError(None, None, psycopg2.DatabaseError()), "failed"),
     (AccessRefused("no"), "denied"),
     (TimeoutError(), "timeout"),
     (ConnectionRefusedError(), "unreachable"),

@@ -6,35 +6,14 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from telemetry.health import probe, state_file
 from telemetry.health import state as states
-from telemetry.health.state import State
+from tests.support.health import well
 from tests.support.worker import ROOT
-
-
-def state(node: str = "w@lab", **changes: object) -> State:
-    """A worker that is well, and runs in this process."""
-    now = time.monotonic()
-    well = State(
-        node=node,
-        pid=os.getpid(),
-        started=time.time(),
-        written=now,
-        phase=states.CONSUMING,
-        since=now,
-        turned=now,
-        handing=None,
-        queues=1,
-        canary=states.NO_CANARY,
-        canary_seconds=None,
-        exports=True,
-    )
-    return well._replace(**changes)  # type: ignore[arg-type]
 
 
 class Host:
@@ -45,7 +24,7 @@ class Host:
 
     def worker(self, node: str = "w@lab", **changes: object) -> Path:
         path = state_file.path_of(str(self.directory), node)
-        state_file.write(path, state(node, **changes))
+        state_file.write(path, well(node, **changes))
         return Path(path)
 
 

@@ -19,7 +19,13 @@ import zlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError, ProgrammingError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DBAPIError,
+    InvalidatePoolError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from telemetry.broker import statements
 
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection, CursorResult
+    from sqlalchemy.engine import ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from telemetry.broker.leases.options import Options
@@ -58,7 +65,8 @@ class Database:
     """The broker's tables, by connections of this process."""
 
     def __init__(self, options: Options) -> None:
-        arguments = dict(options.engine)
+        # an error would quote what a task was given
+        arguments: dict[str, Any] = {"hide_parameters": True, **dict(options.engine)}
         limits = _LIMITS.get(make_url(options.url).get_driver_name(), {})
         arguments["connect_args"] = {**limits, **arguments.get("connect_args", {})}
         # one statement, one round trip; whatever needs more than one says so
@@ -68,6 +76,7 @@ class Database:
         self.options = options
         self._connections: weakref.WeakSet[Driver] = weakref.WeakSet()
         event.listen(self.engine, "connect", lambda driver, _: self._connections.add(driver))
+        event.listen(self.engine, "handle_error", _say_that_it_is_lost)
         event.listen(self.engine, "checkin", _note_use)
         event.listen(self.engine, "checkout", self._check)
         self._names = _names(options)
@@ -183,6 +192,20 @@ class Database:
         for driver in list(self._connections):
             with contextlib.suppress(Exception):  # closed already, or a driver without a socket
                 os.close(driver.fileno())
+
+
+def _say_that_it_is_lost(context: ExceptionContext) -> BaseException | None:
+    """Have one class for a lost connection: psycopg2 calls some no more than a DatabaseError."""
+    error = context.sqlalchemy_exception
+    if not context.is_disconnect or type(error) is not DatabaseError:
+        return None
+    return OperationalError(
+        error.statement,
+        error.params,
+        context.original_exception,
+        hide_parameters=error.hide_parameters,
+        connection_invalidated=True,
+    )
 
 
 def _note_use(_: Driver, record: ConnectionPoolEntry) -> None:
