@@ -22,6 +22,7 @@ from collector.server.health_http import HealthHttp
 from collector.server.listening import ListenError, address, host_of, is_loopback, listen
 from collector.server.places import SCRAPERS_MAX, Builder, date
 from collector.server.push.build import pushers
+from collector.server.usage import Usage
 from collector.settings import HealthCheck
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Collector:
     def __init__(self, plan: Plan, sizes: Sizes, allowed: Allowed, extras: Extras) -> None:
         """Raises ListenError, and StateDirError."""
         self._clock = Clock()
+        self._usage = Usage()
         self._river = River(plan, sizes.streams_max, extras.state_dir)
         self._health = HealthHttp(plan.health_check or HealthCheck(), self._clock)
         build = Builder(plan, self._river, self._clock, allowed)
@@ -102,7 +104,7 @@ class Collector:
         self._pushers = pushers(plan, self._river, self._clock)
 
     def _self_metrics(self) -> bytes:
-        samples = self._river.self_metrics()
+        samples = [*self._usage.samples(), *self._river.self_metrics()]
         for place in self._places:
             samples += place.server.samples()
         for pusher in self._pushers:

@@ -183,6 +183,16 @@ def test_its_servers_answer(collector: Collector) -> None:
     assert collector.get("otlp_http", "/metrics")[0] == 404
 
 
+def test_it_tells_what_it_takes_of_the_machine(collector: Collector) -> None:
+    """As the real collector does, so that its dashboards and alerts find it."""
+    page = collector.get("self_metrics")[1]
+    for name, type_ in (("cpu_seconds", "counter"), ("uptime", "counter"), ("memory_rss", "gauge")):
+        assert f"# TYPE otelcol_process_{name} {type_}\n" in page
+    assert collector.counted("otelcol_process_cpu_seconds") > 0
+    assert collector.counted("otelcol_process_uptime") > 0
+    assert collector.counted("otelcol_process_memory_rss") > 1 << 20
+
+
 BAD = {
     "garbage": (b"\xff\xff\xff", PROTOBUF, {}, 400),
     "words": (b"garbage", PROTOBUF, {}, 400),
