@@ -30,7 +30,7 @@ VALUE = "portless.doctor"
 NEEDED = ("task_name", "queue_name")
 """Without these, tasks cannot be told apart."""
 LABELS = (
-    *("exception", "hostname", "queue_name", "reason", "schedule", "stage", "state"),
+    *("check", "exception", "hostname", "queue_name", "reason", "schedule", "stage", "state"),
     "task_name",
 )
 """All that metrics of workers carry."""
