@@ -146,7 +146,7 @@ class Type(Word):
     SUMMARY = "summary"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Series:
     """One line of the exposition (or one histogram), and how its sources meet."""
 

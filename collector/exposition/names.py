@@ -19,7 +19,7 @@ from collector.model import Kind, Merge, Series, Target, Type, text_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from collector.model import Attributes, Scope, Stream
+    from collector.model import Attributes, Scope, Stream, Value
     from collector.settings import Prometheus, ResourceLabels
 
 IDENTITY = ("service.name", "service.namespace", "service.instance.id")
@@ -82,10 +82,11 @@ class Translator:
         label_of = self._namer.label
         family = self._namer.metric(stream.name, stream.unit, stream.kind, self._namespace)
         source = self._source(stream.resource)
-        attributes = dict(stream.attributes)
+        attributes = stream.attributes
         if self._is_label is not None:
-            attributes.update(pair for pair in stream.resource if self._is_label(pair[0]))
-        pairs = [(label_of(key), text_of(value)) for key, value in attributes.items()]
+            moved = [pair for pair in stream.resource if self._is_label(pair[0])]
+            attributes = tuple(dict([*attributes, *moved]).items())
+        pairs = [_label(pair, label_of) for pair in attributes]
         if self._with_scope:
             pairs += _scope_labels(stream.scope, label_of)
         labels = _checked([*pairs, *source.labels, *self._const_labels])
@@ -101,6 +102,13 @@ class Translator:
             target=source.target,
             target_labels=source.target_labels,
         )
+
+
+def _label(pair: tuple[str, Value], label_of: Callable[[str], str]) -> tuple[str, str]:
+    """Return the label of an attribute: itself where it is one, to be there once."""
+    key, value = pair
+    name, text = label_of(key), text_of(value)
+    return pair if name == key and text is value else (name, text)  # type: ignore[return-value]
 
 
 def _matcher(labels: ResourceLabels) -> Callable[[str], bool] | None:

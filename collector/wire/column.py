@@ -107,8 +107,8 @@ class Column:
     def __init__(
         self,
         layout: Layout,
-        places: NDArray[np.signedinteger[Any]],
-        runs: NDArray[np.signedinteger[Any]],
+        places: NDArray[np.integer[Any]],
+        runs: NDArray[np.integer[Any]],
         grids: Sequence[Grid] = (),
     ) -> None:
         self.layout = layout

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from collector.wire.column import Head, Layout
 
     Constant: TypeAlias = NDArray[np.uint64] | NDArray[np.uint8]
-    Places: TypeAlias = NDArray[np.int32] | NDArray[np.intp]
-    """Those of a metric take half the room, those of a whole request are found faster."""
+    Places: TypeAlias = NDArray[np.integer[Any]]
+    """Those of a whole request are of the type that finds fastest, those of a metric as small as
+    they can be."""
 
 _ZEROS = bytes(2 * CELL)
 _DIGITS = np.uint8(0x80)
@@ -59,7 +60,7 @@ class Shape:
     metric, which may begin at any byte of it, in bytes."""
     blanks: Mapping[int, Places]
     """Where bytes change, by how many stand one behind the other."""
-    varints: NDArray[np.int32]
+    varints: Places
     """Bytes that change in their lower bits."""
     size: int
     used: float
@@ -172,7 +173,7 @@ class Desk:
         shape = MetricShape(
             [_column(layout, members, size) for layout, members in groups.items()],
             self._bytes[:0],
-            _together([blank for one in every for blank in one.blanks()], np.int32),
+            _together([blank for one in every for blank in one.blanks()], _small(size)),
             _every_byte((start - base, end - base) for start, end in learnt.varints),
             size, now, learnt.head, learnt.refused,
             [_identities(members) for members in groups.values()],
@@ -194,18 +195,18 @@ class Desk:
         for members in joined([shape for _, shape in placed]):
             own = [(placed[which], placed[which][1].columns[at]) for which, at in members]
             places = [
-                np.where(column.places == shape.size, size, column.places + base)
+                np.where(column.places == shape.size, size, _moved(column.places, base))
                 for (base, shape), column in own
             ]
             columns.append(
                 Column(
                     own[0][1].layout,
                     np.concatenate(places, axis=1, dtype=np.intp),
-                    np.concatenate([column.runs + base for (base, _), column in own]),
+                    np.concatenate([_moved(column.runs, base) for (base, _), column in own]),
                     [grid for _, column in own for grid in column.grids],
                 )
             )
-        blanks = [(n, own + at) for at, shape in placed for n, own in shape.blanks.items()]
+        blanks = [(n, _moved(own, at)) for at, shape in placed for n, own in shape.blanks.items()]
         varints = [_every_byte(()), *(shape.varints + at for at, shape in placed)]
         request = RequestShape(
             columns, self._words[:0], _together(blanks, np.intp), np.concatenate(varints),
@@ -227,6 +228,10 @@ def joined(shapes: Sequence[MetricShape]) -> list[list[tuple[int, int]]]:
             key = shape.head and shape.head.temporality, column.layout
             groups.setdefault(key, []).append((which, at))
     return list(groups.values())
+
+
+def _moved(places: Places, by: int) -> NDArray[np.intp]:
+    return places.astype(np.intp) + by
 
 
 class _Placed(NamedTuple):
@@ -257,17 +262,24 @@ def _runs(way: Way) -> list[list[int]]:
 
 
 def _together(
-    blanks: Iterable[tuple[int, NDArray[Any]]], dtype: type[np.integer[Any]]
+    blanks: Iterable[tuple[int, NDArray[np.intp]]], dtype: type[np.intp] | np.dtype[Any]
 ) -> dict[int, Places]:
     """Put places of blanks together by their size."""
-    by_size: dict[int, list[NDArray[Any]]] = defaultdict(list)
+    by_size: dict[int, list[NDArray[np.intp]]] = defaultdict(list)
     for size, places in blanks:
         by_size[size].append(places)
-    return {size: np.concatenate(own, dtype=dtype) for size, own in by_size.items()}
+    return {
+        size: np.concatenate(own, dtype=dtype, casting="unsafe") for size, own in by_size.items()
+    }
 
 
-def _every_byte(ranges: Iterable[tuple[int, int]]) -> NDArray[np.int32]:
-    return np.array([at for start, end in ranges for at in range(start, end)], np.int32)
+def _small(size: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """Return the smallest type for places in so many bytes, the one behind them included."""
+    return np.min_scalar_type(size)
+
+
+def _every_byte(ranges: Iterable[tuple[int, int]]) -> NDArray[np.intp]:
+    return np.array([at for start, end in ranges for at in range(start, end)], np.intp)
 
 
 def _column(layout: Layout, members: Sequence[_Placed], zero: int) -> Column:
@@ -282,8 +294,8 @@ def _column(layout: Layout, members: Sequence[_Placed], zero: int) -> Column:
     grids = [grid for one in members for grid in one.alike.grids]
     return Column(
         layout,
-        np.concatenate([np.array(own, np.int32) for own in places], axis=1),
-        np.concatenate(runs, dtype=np.int32),
+        np.concatenate([np.array(own, _small(zero)) for own in places], axis=1),
+        np.concatenate(runs, dtype=_small(zero), casting="unsafe"),
         grids,
     )
 
