@@ -7,7 +7,6 @@ pipeline without such rules does nothing here. Numbers and times are not known.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +18,7 @@ from collector.route import NOWHERE
 from collector.rule import copies_any, spread
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
     from collector.ledger.ledger import Ledger
@@ -76,9 +76,9 @@ class _Way:
         # The limit comes before the rules: it is no loss of those of which there is no copy.
         nowhere = np.flatnonzero(found.sources == NOWHERE).tolist()
         absent = sum(not self._copier.makes(copies.but(attributes=asked[at])) for at in nowhere)
-        lost = Counter(found.refused)
-        lost[Reason.STREAM_LIMIT] = limited - (absent - found.dropped)
-        return found._replace(refused=+lost, dropped=absent)
+        found.refused[Reason.STREAM_LIMIT] = limited - (absent - found.dropped)
+        found.refused, found.dropped = +found.refused, absent
+        return found
 
 
 @dataclass

@@ -101,7 +101,7 @@ class Engine:
         self._redacted = Redacted()
         copier = Copier(pipeline.rewrite)
         rules = Rewriting(copier.rewrite, self._redacted, is_blind=pipeline.is_blind)
-        self._router = Router(rules.of, self._admit, streams_max)
+        self._router = Router(rules, self._admit, streams_max)
         self._missed: Counter[Reason] = Counter()
         self._binder = CopyBinder(self.ledger, self._router, copier, self._missed)
         self._expiry = Expiry(self._router, self.ledger, self._leave, self._line, streams_max)

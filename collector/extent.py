@@ -13,6 +13,8 @@ from collector.errors import Reason, Untranslatable
 from collector.model import text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from collector.model import Attributes, Stream
 
 LABELS_MAX = 128
@@ -43,6 +45,16 @@ class Extent(NamedTuple):
         length, pairs = self.length + _length(attributes), self.pairs + len(attributes)
         if length > STREAM_LENGTH_MAX or pairs > STREAM_ATTRIBUTES_MAX:
             raise Untranslatable(Reason.STREAM_SIZE)
+
+    def takes(self, many: Sequence[Attributes]) -> bool:
+        """Whether none of these would be refused; no is said in doubt, too."""
+        try:
+            texts = map("".join, map(chain.from_iterable, many))  # type: ignore[arg-type]
+            length = self.length + max(map(len, texts))
+        except TypeError:  # not all of them are texts
+            return False
+        pairs = self.pairs + max(map(len, many))
+        return length <= STREAM_LENGTH_MAX and pairs <= STREAM_ATTRIBUTES_MAX
 
 
 def extent(frame: Stream) -> Extent:

@@ -36,10 +36,10 @@ class Redacted:
         every = dict.fromkeys(key for attributes in _all(stream) for key, _ in attributes)
         return [key for key in every if key not in remaining]
 
-    def count(self, keys: Iterable[str]) -> None:
-        """Count a stream that lost some keys."""
+    def count(self, keys: Iterable[str], streams: int = 1) -> None:
+        """Count streams that lost some keys."""
         for key in keys:
-            self.streams[key if key in self.streams else self._name(key)] += 1
+            self.streams[key if key in self.streams else self._name(key)] += streams
 
     def _name(self, key: str) -> str:
         is_told = len(self.streams) < KEYS_MAX and len(key) <= KEY_LENGTH_MAX

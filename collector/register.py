@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from collector.model import Attributes, Stream
 
@@ -73,6 +73,20 @@ class Register:
             self._frame_of.append(frame)
             self._attributes_of.append(attributes)
         return number
+
+    def add_all(self, frame: Stream, many: Sequence[Attributes]) -> list[int]:
+        """Give numbers to streams of a frame that have none; no two are the same."""
+        again = min(len(many), len(self._free))
+        numbers = [self._free.pop() for _ in range(again)]
+        numbers += range(self.size, self.size + len(many) - again)
+        if not self.numbers(frame):
+            self._frames[frame] = self._numbers
+        self._numbers.update(zip(many, numbers))
+        for number, attributes in zip(numbers[:again], many):
+            self._frame_of[number], self._attributes_of[number] = frame, attributes
+        self._frame_of += [frame] * (len(many) - again)
+        self._attributes_of += many[again:]
+        return numbers
 
     def stream(self, number: int) -> Stream:
         """Return the stream of a number; raises LookupError where it is free."""

@@ -9,7 +9,7 @@ What the rules took is counted by key in `redacted.py`.
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from collector.model import Typed
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
     from collector.model import Attributes, Stream
     from collector.redacted import Redacted
-    from collector.rule import Left, Rewrite
+    from collector.rule import Rewrite
+
+    Left: TypeAlias = tuple[Stream, Attributes]
+    """A stream that rules left, as its frame and its attributes."""
 
 FRAMES_MAX = 1000
 """Frames of which it is remembered what becomes of their streams; beyond, it starts anew."""
 TEMPLATES_MAX = 1000
 """Sets of keys of one frame; likewise."""
+_key = itemgetter(0)
 _BLANK = "blank"
 """The type of no value that anybody sends."""
 
@@ -73,6 +77,18 @@ class Framed:
             return None
         self._redacted.count(lost)
         return frame, fill(attributes)
+
+    def alike(self, many: Sequence[Attributes]) -> Template | None:
+        """Return what becomes of streams if it is the same for all; they are not counted here."""
+        keys = {tuple(map(_key, attributes)) for attributes in many}
+        if len(keys) > 1:
+            return None
+        (only,) = keys
+        return self._templates.get(only) or self._template(only) or self._template(only)
+
+    def count(self, template: Template, streams: int) -> None:
+        """Count streams of which a template says what becomes."""
+        self._redacted.count(template.lost, streams)
 
     def _run(self, attributes: Attributes) -> Left | None:
         """Run the rules on a stream."""

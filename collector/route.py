@@ -11,7 +11,7 @@ No numbers of points, no time, no exporter and no transport come in.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,29 +23,30 @@ from collector.model import Kind, Merge, Temporality
 from collector.register import Register
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from collector.extent import Extent
     from collector.model import Attributes, Stream
-    from collector.rule import ByFrame, Left
+    from collector.rewriting import Framed, Rewriting, Template
 
 NOWHERE = -1
 """The source of a stream that has none."""
 
 
-class Routes(NamedTuple):
+@dataclass
+class Routes:
     """Where the numbers of some streams go."""
 
     sources: NDArray[np.intp]
     """One per stream, or NOWHERE."""
-    series: NDArray[np.int32]
-    """Those of the sources."""
-    refused: Mapping[Reason, int]
+    refused: Counter[Reason] = field(default_factory=Counter)
     """How many of those are refused, by reason."""
-    dropped: int
+    dropped: int = 0
     """How many of those a rule dropped."""
+    series: NDArray[np.int32] = field(init=False)
+    """Those of the sources."""
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class Router:
 
     def __init__(
         self,
-        rules: ByFrame,
+        rules: Rewriting,
         admit: Callable[[int, Stream], None],
         streams_max: int,
     ) -> None:
@@ -121,27 +122,89 @@ class Router:
         sources = np.fromiter(map(known.get, asked, repeat(NOWHERE)), np.intp, len(asked))
         # NOWHERE finds somebody's, too: whose, does not matter.
         unknown = np.flatnonzero((sources == NOWHERE) | ~self._awake[sources]).tolist()
-        refused: Counter[Reason] = Counter()
-        dropped = 0
-        if not unknown:
-            return Routes(sources, self._series_of[sources], refused, dropped)
-        around = self._around(frame)
-        for at in unknown:
+        routes = Routes(sources)
+        if unknown:
+            around = self._around(frame)
+            if (sources[unknown] == NOWHERE).all():
+                unknown = self._at_once(around, asked, unknown, routes)
+            self._ask(around, asked, unknown, routes)
+        routes.series = self._series_of[sources]
+        return routes
+
+    def _ask(
+        self, around: _Around, asked: Sequence[Attributes], which: Iterable[int], routes: Routes
+    ) -> None:
+        """Find the routes of some of the streams one by one."""
+        for at in which:
             found = self._route(around, asked[at])
             if isinstance(found, Reason):
-                refused[found] += 1
+                routes.refused[found] += 1
             elif found is None:
-                dropped += 1
+                routes.dropped += 1
             else:
-                sources[at] = found
-        return Routes(sources, self._series_of[sources], refused, dropped)
+                routes.sources[at] = found
+
+    def _at_once(
+        self, around: _Around, asked: Sequence[Attributes], new: list[int], routes: Routes
+    ) -> list[int]:
+        """Take in new streams together if the same becomes of all; return those that are left."""
+        many = [asked[at] for at in new]
+        template = self._template(around, many)
+        if template is None or template.frame is None:
+            return new
+        left = dict(zip(new, map(template.fill, many)))
+        numbers = self._series.numbers(template.frame)
+        first: dict[Attributes, int] = {}
+        for at, one in left.items():
+            if one not in numbers:
+                first.setdefault(one, at)
+        for one, at in first.items():
+            try:
+                self._new_series(template.frame, one)
+            except Untranslatable as refusal:
+                routes.refused[refusal.reason] += 1
+                around.rules.count(template, 1)
+                del left[at]
+        numbers = self._series.numbers(template.frame)
+        found = [numbers.get(one, NOWHERE) for one in left.values()]
+        fed = Counter(found)
+        if not all(number in self._fed and self._fed[number].is_shown for number in fed):
+            return list(left)
+        if not left:
+            return []
+        chosen = list(left)
+        numbers_of = self._sources.add_all(around.frame, [asked[at] for at in chosen])
+        sources = np.array(numbers_of, np.intp)
+        self._make_room()
+        self._series_of[sources] = found
+        self._awake[sources] = True
+        self.streams += len(chosen)
+        for number, count in fed.items():
+            self._fed[number].sources += count
+            self._fed[number].awake += count
+        self.quiet.difference_update(fed)
+        around.rules.count(template, len(chosen))
+        routes.sources[chosen] = sources
+        return []
+
+    def _template(self, around: _Around, many: Sequence[Attributes]) -> Template | None:
+        """Return what becomes of new streams if it is the same for all, and nothing refuses any."""
+        has_room = len(many) <= self._streams_max - self.streams
+        if len(many) == 1 or not has_room:  # of one alone it is not worth to ask
+            return None
+        if len(set(many)) < len(many) or not around.extent.takes(many):
+            return None
+        try:
+            return around.rules.alike(many)
+        except (RuleConflict, Untranslatable):
+            return None
 
     def route(self, stream: Stream) -> int | Reason | None:
         """Return a stream's source, the reason why it has none, or None if a rule dropped it."""
         return self._route(self._around(stream.frame), stream.attributes)
 
     def _around(self, frame: Stream) -> _Around:
-        return _Around(frame, self._rules(frame), extent(frame))
+        return _Around(frame, self._rules.of(frame), extent(frame))
 
     def _route(self, around: _Around, attributes: Attributes) -> int | Reason | None:
         source = self._sources.numbers(around.frame).get(attributes)
@@ -176,13 +239,18 @@ class Router:
             self._show(number, fed)
         # It was not refused: now the numbers are taken.
         source = self._sources.add(around.frame, attributes)
-        if source == len(self._awake):
-            self._awake = np.append(self._awake, np.zeros_like(self._awake))
-            self._series_of = np.append(self._series_of, np.zeros_like(self._series_of))
+        self._make_room()
         self._series_of[source] = number
         fed.sources += 1
         self._wake(source, number, fed)
         return source
+
+    def _make_room(self) -> None:
+        """Make the arrays as long as there are sources, or longer."""
+        if self.sources > len(self._awake):
+            more = 2 * self.sources - len(self._awake)
+            self._awake = np.append(self._awake, np.zeros(more, np.bool_))
+            self._series_of = np.append(self._series_of, np.zeros(more, np.int32))
 
     def _new_series(self, frame: Stream, attributes: Attributes) -> int:
         stream = frame.but(attributes=attributes)
@@ -304,7 +372,7 @@ class _Around(NamedTuple):
     """What all streams of a frame have to do with."""
 
     frame: Stream
-    rules: Callable[[Attributes], Left | None]
+    rules: Framed
     extent: Extent
 
 

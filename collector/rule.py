@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from collector.errors import RuleConflict, RuleFailed, Untranslatable
-from collector.model import Attributes, Stream
+from collector.model import Stream
 
 if TYPE_CHECKING:
     from collector.settings import MemoryLimiter
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 Rewrite: TypeAlias = Callable[[Stream], Stream | None]
 """A rule: what a stream becomes; None where it is dropped. May raise errors.RuleConflict and
 errors.RuleFailed: then the stream is refused."""
-Left: TypeAlias = tuple[Stream, Attributes]
-"""A stream that rules left, as its frame and its attributes."""
-ByFrame: TypeAlias = Callable[[Stream], Callable[[Attributes], "Left | None"]]
-"""Rules on the streams of one frame after the other: given the frame, and then attributes."""
 
 Made: TypeAlias = "Stream | RuleConflict | Untranslatable | None"
 """What became of a stream: another one, a refusal, or None where it was dropped."""

@@ -54,9 +54,13 @@ class Dialect:
 
 def label_block(labels: Labels) -> str:
     """Write labels as both formats do: `a="x",b="y"`, without the braces."""
-    return ",".join(
-        f'{_quoted(name, LABEL)}="{value.translate(_QUOTED)}"' for name, value in labels
-    )
+    return ",".join([_label(name, value) for name, value in labels])
+
+
+@lru_cache(maxsize=1024)
+def _label(name: str, value: str) -> str:
+    """Write a label; the same ones stand in many lines."""
+    return f'{_quoted(name, LABEL)}="{value.translate(_QUOTED)}"'
 
 
 def name_and_block(name: str, inside: str) -> str:
