@@ -5,6 +5,9 @@ given. Of kombu's own transport a message counts when it was taken; of the other
 acknowledged as well, which is what its row's end means. Each has a database of its own, and the two
 take turns, so that whatever else the machine does meets both.
 
+That is a deep backlog. In a shallow one a burst of messages is published, one by one as
+applications do it, and the next burst when all of that is taken.
+
 In the solo pool kombu's transport is at its best. With a pool of processes it sleeps for its
 polling interval, one second, whenever as many messages as may be prefetched are under way.
 """
@@ -44,12 +47,16 @@ _COPIES = (
     " generate_series(1, :messages) WHERE template.name = 'template'"
 )
 MESSAGES = 4_000
+BURST = 8
+"""Messages of a shallow backlog: two for each of four workers."""
+LOOK_SECONDS = 0.005
 
 
 class Row(NamedTuple):
     """What a number of workers take from the broker, in messages a second."""
 
     pool: str
+    backlog: str
     workers: int
     portless: float
     kombu: float
@@ -64,10 +71,10 @@ def table(short: bool) -> Table:
     """Measure; see `measure`."""
     return Table(
         "Messages a second through PostgreSQL, acknowledged, and through kombu's transport",
-        ("pool", "workers", "portless", "kombu", "portless / kombu"),
+        ("pool and backlog", "workers", "portless", "kombu", "portless / kombu"),
         (
             (
-                took.pool,
+                f"{took.pool}, {took.backlog}",
                 str(took.workers),
                 f"{took.portless:,.0f}",
                 f"{took.kombu:,.0f}",
@@ -89,20 +96,22 @@ def measure(*, short: bool) -> list[Row]:
                     _Broker(name, server.create(f"{pool}-{name}"), pool, stack) for name in PREFIXES
                 ]
                 for workers in (1, 2, 4):
-                    rates = _measure(brokers, workers, rounds, seconds)
-                    rows.append(Row(pool, workers, *rates))
+                    for broker in brokers:
+                        broker.employ(workers)
+                    for backlog in ("deep", "shallow"):
+                        rates = _measure(brokers, backlog, rounds, seconds)
+                        rows.append(Row(pool, backlog, workers, *rates))
     return rows
 
 
 def _measure(
-    brokers: list[_Broker], workers: int, rounds: int, seconds: float
+    brokers: list[_Broker], backlog: str, rounds: int, seconds: float
 ) -> tuple[float, float]:
     found: tuple[list[float], list[float]] = ([], [])
-    for broker in brokers:
-        broker.employ(workers)
     for _ in range(rounds):
         for rates, broker in zip(found, brokers):
-            rates.append(broker.run(seconds))
+            run = broker.deep if backlog == "deep" else broker.shallow
+            rates.append(run(seconds))
     return statistics.median(found[0]), statistics.median(found[1])
 
 
@@ -132,15 +141,31 @@ class _Broker:
             if worker.stdout is None or worker.stdout.readline() != "ready\n":
                 raise RuntimeError(f"a worker on {self._name} did not start")
 
-    def run(self, seconds: float) -> float:
+    def shallow(self, seconds: float) -> float:
+        """Messages a second, of which never more than a burst wait."""
+        began, done = time.monotonic(), 0
+        with Connection(self._url) as connection:
+            while time.monotonic() - began < seconds:
+                for _ in range(BURST):
+                    nothing.apply_async(connection=connection)
+                while self._left():
+                    time.sleep(LOOK_SECONDS)
+                done += BURST
+        return done / (time.monotonic() - began)
+
+    def deep(self, seconds: float) -> float:
         """Messages a second from the moment they are there."""
         self._connection.execute(text(_COPIES), {"messages": MESSAGES, "queue": QUEUE})
         began = time.monotonic()
         time.sleep(seconds)
-        left = self._connection.execute(text(_LEFT[self._name]), {"queue": QUEUE}).scalar_one()
+        left = self._left()
         took = time.monotonic() - began
         self._connection.execute(text(_REMOVE), {"queue": QUEUE})
-        return (MESSAGES - int(left)) / took
+        return (MESSAGES - left) / took
+
+    def _left(self) -> int:
+        asked = self._connection.execute(text(_LEFT[self._name]), {"queue": QUEUE})
+        return int(asked.scalar_one())
 
 
 @contextmanager
