@@ -321,9 +321,9 @@ def test_without_grpcio_it_says_what_to_install(tmp_path: Path) -> None:
         import sys
         from collector import plan
         from collector.server.door import Allowed
-        from collector.server.process import Collector, Sizes
+        from collector.server.process import Collector, Extras, Sizes
         made = plan.load("c", sys.argv[1], {})
-        Collector(made, Sizes(1, 1), Allowed(), None)
+        Collector(made, Sizes(1, 1), Allowed(), Extras())
         assert "grpc" not in sys.modules
     """
     config = CONFIG.replace("grpc:", "http:").replace("max_recv_msg_size_mib: 1", "")
