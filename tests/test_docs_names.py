@@ -367,18 +367,6 @@ def test_the_versions_are_those_of_the_matrix() -> None:
     assert whole in text
 
 
-def test_every_room_is_in_the_architecture() -> None:
-    """docs/architecture.md tells of each file and folder right below the two packages."""
-    text = (ROOT / "docs/architecture.md").read_text()
-    rooms = [
-        f"{path.name}/" if path.is_dir() else path.name
-        for package in ("collector", "telemetry")
-        for path in (ROOT / package).iterdir()
-        if (path.suffix == ".py" or any(path.glob("*.py"))) and not path.name.startswith("__")
-    ]
-    assert not [room for room in rooms if f"`{room}`" not in text and f"/{room}`" not in text]
-
-
 def test_every_extra_is_documented() -> None:
     """Each extra for users is on some page; those for development are made by make."""
     development = {"check", "demo", "deploy", "fuzz", "mutation", "test"}

@@ -133,6 +133,18 @@ def test_imports_point_up_the_river(path: Path) -> None:
             assert room_of(me) in RIM[me[0]], f"may not touch {target[0]}"
 
 
+def test_every_room_is_in_the_architecture() -> None:
+    """docs/architecture.md tells of each file and folder right below the two packages."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    rooms = [
+        f"{path.name}/" if path.is_dir() else path.name
+        for package in RANKS
+        for path in (ROOT / package).iterdir()
+        if (path.suffix == ".py" or any(path.glob("*.py"))) and not path.name.startswith("__")
+    ]
+    assert not [room for room in rooms if f"`{room}`" not in text and f"/{room}`" not in text]
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_fit_a_screen(path: Path) -> None:
     """A file says what it is for, and stays small enough to be read."""
