@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 OTHERS = {
     "CELERY_BROKER_URL": "Celery's",
     "GRPC_VERBOSITY": "gRPC's",
+    "HTTPS_PROXY": "of every client",
     "HEALTH_TOKEN": "an application's",
     "METRIC_DATA_TYPE_HISTOGRAM": "OTTL's",
     "PERMISSION_DENIED": "gRPC's",
@@ -44,10 +45,12 @@ OTHERS = {
     "RESOURCE_EXHAUSTED": "gRPC's",
     "TRANSPORT_ALIASES": "kombu's",
     "TYPE_CHECKING": "Python's",
+    "UPSTREAM_TOKEN": "an example's",
     "--config.file": "Prometheus'",
     "--detach": "`celery multi`'s",
     "--forwarded-allow-ips": "uvicorn's",
     "--no-proxy-headers": "uvicorn's",
+    "--native": "py-spy's",
     "--preload": "gunicorn's",
     "celery_active_consumer_count": "celery-exporter's, and nobody's here",
 }
