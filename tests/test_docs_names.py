@@ -106,7 +106,7 @@ METRIC = re.compile(
 DOTTED = re.compile(
     r"(?<![\w/.-])celery\.(?:task|worker|queue|broker|beat|canary|telemetry)\.[a-z_.]+"
 )
-TOPS = "collector|telemetry|tests|docs|deploy|benchmarks|demo"
+TOPS = "collector|doctor|telemetry|tests|docs|deploy|benchmarks|demo"
 PATH = re.compile(rf"(?<![\w/.:-])(?:{TOPS})/[\w./@-]*[\w/]")
 FILE = re.compile(r"[\w@./-]+\.(?:py|md|sql|sh|service|Dockerfile)|[\w-]+(?:/[\w-]+)*/")
 MODULE = re.compile(r"python3? -m ([\w.]+)")
