@@ -53,6 +53,10 @@ OTHERS = {
     "--native": "py-spy's",
     "--preload": "gunicorn's",
     "celery_active_consumer_count": "celery-exporter's, and nobody's here",
+    "otelcol_process_runtime_": "the OpenTelemetry Collector's, and nobody's here",
+    "otelcol_processor_batch_": "likewise",
+    "otelcol_processor_incoming_items": "likewise",
+    "otelcol_receiver_failed_metric_points": "likewise",
 }
 SOURCES = [
     path
