@@ -113,7 +113,10 @@ def test_the_configuration_that_we_ship_has_no_leak() -> None:
     found = run("leaks")
     assert found.exit_code == 0, found.output
     assert "0 leaks" in found.output
-    assert "values of these labels leave through prometheus: exception, hostname" in found.output
+    assert (
+        "values of these labels leave through prometheus: check, exception, hostname"
+        in found.output
+    )
     assert "a program's own text leaves" in found.output
 
 
