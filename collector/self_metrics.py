@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from collector.exposition.negotiate import negotiate
 from collector.exposition.page import Page
 from collector.model import Series, Type
 from collector.reading import Readings
@@ -16,6 +15,8 @@ from collector.settings import Endpoint, Prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from collector.exposition.negotiate import Format
 
 
 class Sample(NamedTuple):
@@ -39,10 +40,10 @@ def gauge(name: str, value: float, help_: str, **labels: str) -> Sample:
     return Sample(name, Type.GAUGE, value, help_, tuple(sorted(labels.items())))
 
 
-def render(samples: Sequence[Sample]) -> bytes:
-    """Write samples as text 0.0.4."""
+def render(samples: Sequence[Sample], form: Format) -> bytes:
+    """Write samples as a scrape asked for them."""
     page = Page(Prometheus(Endpoint("", 0)))
     for number, sample in enumerate(samples):
         page.add(number, Series(sample.name, sample.type, sample.labels, help=sample.help))
     readings = Readings([sample.value for sample in samples], {})
-    return page.render(readings, negotiate("", open_metrics=False))
+    return page.render(readings, form)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
 
+    from collector.exposition.negotiate import Format
     from collector.fields.component_id import ComponentId
     from collector.plan import Plan
     from collector.river import River
@@ -98,14 +99,16 @@ class Builder:
             handler = MetricsHttp(outlet.scrape, open_metrics=settings.enable_open_metrics)
             yield self._http(seats.prometheus(id_, settings), handler, settings.timeouts)
 
-    def windows(self, health: HealthHttp, self_metrics: Callable[[], bytes]) -> Iterator[Place]:
+    def windows(
+        self, health: HealthHttp, self_metrics: Callable[[Format], bytes]
+    ) -> Iterator[Place]:
         """Make the servers by which the collector itself is watched."""
         check = self._plan.health_check
         if check:
             yield self._http(seats.health_check(check), health, check.timeouts)
         endpoint = self._plan.self_telemetry.metrics
         if endpoint:
-            handler = MetricsHttp(lambda _: self_metrics(), open_metrics=False)
+            handler = MetricsHttp(self_metrics, open_metrics=False)
             yield self._http(seats.self_metrics(endpoint), handler, Timeouts())
 
     def page(self, seat: Seat) -> tuple[PageHttp, Place]:

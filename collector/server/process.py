@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from collector.engine import Engine
+    from collector.exposition.negotiate import Format
     from collector.journal.journal import StateDir
     from collector.plan import Plan
     from collector.server.door import Allowed
@@ -103,13 +104,13 @@ class Collector:
         self._watches = _watches(self._river.engines)
         self._pushers = pushers(plan, self._river, self._clock)
 
-    def _self_metrics(self) -> bytes:
+    def _self_metrics(self, form: Format) -> bytes:
         samples = [*self._usage.samples(), *self._river.self_metrics()]
         for place in self._places:
             samples += place.server.samples()
         for pusher in self._pushers:
             samples += pusher.self_metrics()
-        return self_metrics.render(samples)
+        return self_metrics.render(samples, form)
 
     async def run(self, ready: Ready) -> None:
         """Serve until a signal comes. Raises ListenError."""
