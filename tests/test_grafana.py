@@ -86,6 +86,7 @@ def test_every_panel_says_what_it_shows(board: Board) -> None:
         assert panel["description"].endswith(".")
         assert panel["fieldConfig"]["defaults"]["unit"]
         assert panel["datasource"]["uid"] == "${datasource}"
+        assert panel["targets"]
         assert all(target["legendFormat"] for target in panel["targets"])
     assert len({panel["title"] for panel in panels}) == len(panels)
 

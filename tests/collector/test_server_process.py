@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -22,8 +23,10 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector.exposition.negotiate import PROTOBUF_FORMAT
 from tests.collector.otlp import Request
 from tests.collector.serving import PATIENCE_SECONDS, Client, eventually, request
+from tests.support.prometheus_pb import families
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,6 +194,18 @@ def test_it_tells_what_it_takes_of_the_machine(collector: Collector) -> None:
     assert collector.counted("otelcol_process_cpu_seconds") > 0
     assert collector.counted("otelcol_process_uptime") > 0
     assert collector.counted("otelcol_process_memory_rss") > 1 << 20
+
+
+def test_its_own_numbers_come_in_the_format_that_is_asked_for(collector: Collector) -> None:
+    """Protobuf is what it says it is: a Prometheus that wants native histograms asks for it."""
+    asked = urllib.request.Request(
+        f"http://{collector.addresses['self_metrics']}/metrics",
+        headers={"Accept": PROTOBUF_FORMAT.content_type},
+    )
+    with urllib.request.urlopen(asked) as answer:
+        assert answer.headers["Content-Type"] == PROTOBUF_FORMAT.content_type
+        names = {family.name for family in families(answer.read())}
+    assert "otelcol_receiver_accepted_metric_points" in names
 
 
 BAD = {

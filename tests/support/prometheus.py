@@ -27,12 +27,16 @@ ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "rules"
 PATIENCE_SECONDS = 60.0
 """A guard against waiting for ever, not a promise."""
-PROMETHEUS = os.environ.get("PROMETHEUS", "prometheus")
-"""Another version's binary can be named."""
+NEWER = os.environ.get("PROMETHEUS", "")
+"""A newer one's binary, as `benchmarks/peers/build.sh prometheus` builds it."""
+BINARIES = {
+    name: binary
+    for name, binary in (("installed", "prometheus"), ("newer", NEWER))
+    if binary and shutil.which(binary)
+}
 
-needs_prometheus = pytest.mark.skipif(
-    not shutil.which(PROMETHEUS), reason="prometheus is not installed"
-)
+assert not NEWER or "newer" in BINARIES, f"PROMETHEUS names no program: {NEWER}"
+needs_prometheus = pytest.mark.skipif(not BINARIES, reason="prometheus is not installed")
 needs_promtool = pytest.mark.skipif(
     not shutil.which("promtool"), reason="promtool is not installed"
 )
@@ -84,8 +88,13 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(directory: Path, config: Mapping[str, Any], *options: str) -> Iterator[Prometheus]:
-    """Run Prometheus with a configuration, and options of its command line."""
+def prometheus(
+    directory: Path, config: Mapping[str, Any], *options: str, binary: str = ""
+) -> Iterator[Prometheus]:
+    """Run Prometheus with a configuration, and options of its command line.
+
+    The binary is one of BINARIES; without it the installed one, where there is one.
+    """
     (directory / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -93,7 +102,7 @@ def prometheus(directory: Path, config: Mapping[str, Any], *options: str) -> Ite
     with log.open("w") as output:
         process = subprocess.Popen(
             [
-                PROMETHEUS,
+                binary or next(iter(BINARIES.values())),
                 f"--config.file={directory / 'prometheus.yml'}",
                 f"--storage.tsdb.path={directory / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",

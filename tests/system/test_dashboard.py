@@ -1,10 +1,15 @@
-"""A real Prometheus scrapes the demo's system, and every graph of the dashboard has something."""
+"""Real Prometheuses scrape the demo's system, and every graph of the dashboards has something.
+
+All watch the same system at once: the installed version, the one that the environment variable
+PROMETHEUS names, and the newest of them a second time, as if the system were two clusters.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,7 +20,7 @@ import yaml
 from demo.shop import TENANTS
 from demo.system import running
 from deploy.grafana.boards import BOARDS
-from tests.support.prometheus import PATIENCE_SECONDS, needs_prometheus, prometheus
+from tests.support.prometheus import BINARIES, PATIENCE_SECONDS, needs_prometheus, prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +50,8 @@ VARIABLES = {
     **dict.fromkeys(("$cluster", "$queue_name", "$queue", "$task", "$worker", "$collector"), ".*"),
 }
 """In an order in which none hides in another one."""
+CHOICES = {choice for board in BOARDS for choice in board.choices}
+CLUSTERS = ("north", "south")
 
 pytestmark = [
     needs_prometheus,
@@ -53,14 +60,9 @@ pytestmark = [
 ]
 
 
-def empty_ones(watching: Prometheus, expressions: set[str]) -> set[str]:
-    """Those that give no number now, with Grafana's variables filled in."""
-    return {each for each in expressions if not watching.has_samples(filled(each))}
-
-
-def filled(expression: str) -> str:
+def filled(expression: str, cluster: str = ".*") -> str:
     """What Grafana would ask."""
-    for variable, value in VARIABLES.items():
+    for variable, value in {**VARIABLES, "$cluster": cluster}.items():
         expression = expression.replace(variable, value)
     return expression
 
@@ -68,10 +70,10 @@ def filled(expression: str) -> str:
 def wait_for_all(watching: Prometheus, expressions: set[str]) -> None:
     """Until each has given a number; fails with those that never did."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while expressions and time.monotonic() < deadline:
-        expressions = empty_ones(watching, expressions)
+    while empty := {each for each in expressions if not watching.has_samples(each)}:
+        assert time.monotonic() < deadline, empty
+        expressions = empty
         time.sleep(1)
-    assert not expressions
 
 
 def config_for(system: System) -> dict[str, Any]:
@@ -88,29 +90,85 @@ def config_for(system: System) -> dict[str, Any]:
     return config
 
 
+def in_clusters(config: dict[str, Any]) -> dict[str, Any]:
+    """The same system in each cluster, with the label that a scrape would add there."""
+    for job in config["scrape_configs"]:
+        ((target,),) = (each["targets"] for each in job["static_configs"])
+        job["static_configs"] = [
+            {"targets": [target], "labels": {"cluster": cluster}} for cluster in CLUSTERS
+        ]
+    return config
+
+
+def with_native_histograms(config: dict[str, Any]) -> dict[str, Any]:
+    """Scraped as protobuf, which a Prometheus that wants native histograms prefers."""
+    config["global"]["scrape_native_histograms"] = True
+    return config
+
+
 @pytest.fixture(scope="module")
-def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus that watches the demo's system, traffic included."""
+def watchers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Prometheus]]:
+    """All that watch the demo's system, traffic included."""
     # Not below pytest's directory: the path to the database is opened to another OS user.
     directory = Path(tempfile.mkdtemp(prefix="test-"))
+    newest = list(BINARIES)[-1]
     try:
-        with running(directory, lambda _: None) as system:
+        with running(directory, lambda _: None) as system, ExitStack() as stack:
             system.start_publishing()
-            config = config_for(system)
-            with prometheus(tmp_path_factory.mktemp("prometheus"), config) as watching:
-                yield watching
+            configs = {name: (name, config_for(system)) for name in BINARIES}
+            configs["clusters"] = (newest, in_clusters(config_for(system)))
+            if "newer" in BINARIES:
+                configs["native"] = ("newer", with_native_histograms(config_for(system)))
+            yield {
+                name: stack.enter_context(
+                    prometheus(tmp_path_factory.mktemp(name), config, binary=BINARIES[binary])
+                )
+                for name, (binary, config) in configs.items()
+            }
     finally:
         shutil.rmtree(directory)
 
 
+@pytest.fixture(params=[*BINARIES, *(["native"] if "newer" in BINARIES else [])])
+def scraped(watchers: dict[str, Prometheus], request: pytest.FixtureRequest) -> Prometheus:
+    """One that watches the system as a whole."""
+    return watchers[request.param]
+
+
+@pytest.mark.parametrize("cluster", [".*", *CLUSTERS, "|".join(CLUSTERS)])
+def test_every_expression_works_with_many_clusters(
+    watchers: dict[str, Prometheus], cluster: str
+) -> None:
+    """With one of them chosen, several or all; series that differ by it alone do not collide."""
+    wait_for_all(watchers["clusters"], {filled(each, cluster) for each in EXPRESSIONS})
+
+
+def test_every_choice_of_the_dashboards_has_something_to_choose(
+    watchers: dict[str, Prometheus],
+) -> None:
+    """What Grafana lists for each variable, clusters among it."""
+    for choice in CHOICES:
+        series = watchers["clusters"].get("series", **{"match[]": choice.metric})
+        values = {each[choice.label] for each in series if each.get(choice.label)}
+        assert values >= ({*CLUSTERS} if choice.label == "cluster" else set())
+        assert values, choice
+
+
+def test_nothing_of_a_scrape_fails(scraped: Prometheus) -> None:
+    """Not in whatever format this version asks for by itself."""
+    targets = scraped.get("targets")["activeTargets"]
+    assert [target["lastError"] for target in targets] == ["", ""]
+    assert scraped.query("min_over_time(up[10m]) == 0") == []
+
+
 def test_every_expression_of_the_dashboards_returns_samples(scraped: Prometheus) -> None:
     """No graph is empty, whatever its PromQL looks like."""
-    wait_for_all(scraped, EXPRESSIONS)
+    wait_for_all(scraped, {filled(each) for each in EXPRESSIONS})
 
 
 def test_dashboards_and_alerts_of_others_have_numbers(scraped: Prometheus) -> None:
     """Those of celery-exporter and Flower as they are, with the rules in compat/."""
-    wait_for_all(scraped, {each for asked in OTHERS.values() for each in asked})
+    wait_for_all(scraped, {filled(each) for asked in OTHERS.values() for each in asked})
 
 
 def test_no_rule_fails(scraped: Prometheus) -> None:
