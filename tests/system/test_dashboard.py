@@ -1,7 +1,8 @@
 """Real Prometheuses scrape the demo's system, and every graph of the dashboards has something.
 
-All watch the same system at once: the installed version, the one that the environment variable
-PROMETHEUS names, and the newest of them a second time, as if the system were two clusters.
+All watch the same system at once: the installed version; the one that the environment variable
+PROMETHEUS names, twice, since it scrapes protobuf where it wants native histograms; and the newest
+of them once more, as if the system were two clusters.
 """
 
 from __future__ import annotations
