@@ -213,6 +213,13 @@ BROKER_RECOVERED = Metric(
     "Messages that a vanished worker held and others can have again, of an acknowledging broker.",
     _QUEUE,
 )
+BROKER_SET_ASIDE = Metric(
+    "celery.broker.set_aside",
+    Kind.COUNTER,
+    "{message}",
+    "Messages that an acknowledging broker cannot read; their rows stay, and nobody gets them.",
+    _QUEUE,
+)
 BROKER_BLIND = Metric(
     "celery.broker.blind",
     Kind.GAUGE,
@@ -299,7 +306,7 @@ METRICS = (
     *(UP, READY, ACTIVE, RESERVED, PROCESSES, CHILD_EXITS),
     *(BINDS, BEAT_LAST_SENT, BEAT_LATENESS),
     *(QUEUE_LENGTH, QUEUE_OLDEST_AGE, QUEUE_RESERVED),
-    *(BROKER_ROWS, BROKER_TABLE_SIZE, BROKER_RECOVERED, BROKER_BLIND),
+    *(BROKER_ROWS, BROKER_TABLE_SIZE, BROKER_RECOVERED, BROKER_SET_ASIDE, BROKER_BLIND),
     *(CANARY_ROUND_TRIP, CANARY_FAILURES, API_READY),
     *(EXPORT_FAILURES, UNEXPORTED, HOOK_ERRORS, OVERFLOW, STATE_FAILURES),
 )

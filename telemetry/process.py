@@ -26,14 +26,14 @@ from opentelemetry.sdk.metrics import MeterProvider
 from telemetry import export, identity, instruments
 from telemetry.broker import brokers
 from telemetry.broker.blind import Unreadable
-from telemetry.broker.leases import recovered
+from telemetry.broker.leases import news
 from telemetry.broker.observer import Observer
 from telemetry.doctor import task as doctor_task
 from telemetry.health.worker import WorkerHealth
 from telemetry.reporter import Reporter
 from telemetry.slots import Slot, Slots
 from telemetry.tasks import beat
-from telemetry.tasks.facts import Bound, Fact, Recovered, WorkerStarted, WorkerStopped
+from telemetry.tasks.facts import Befell, Bound, Fact, WorkerStarted, WorkerStopped
 from telemetry.tasks.headers import Lifted
 from telemetry.tasks.publish import Publisher
 from telemetry.tasks.safely import Safely
@@ -95,7 +95,7 @@ class ThisProcess:
         signals.worker_process_shutdown.connect(self._pool_process_ends)
         signals.worker_shutdown.connect(self._ends)
         signals.beat_init.connect(self.beat_begins)
-        recovered.listeners.append(self._messages_recovered)
+        news.listeners.append(self._messages_befell)
         atexit.register(self._ends)  # a cold shutdown sends no signal
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
             os.register_at_fork(before=self._forks, after_in_child=self._was_forked)
@@ -142,8 +142,8 @@ class ThisProcess:
         if self._reporter is not None:  # whoever is no worker and publishes nothing has no report
             self._reporter.record(Bound("refused" if refused else "warned"))
 
-    def _messages_recovered(self, queue_name: str, count: int) -> None:
-        self._safely("recovered", self.record, Recovered(queue_name, count))
+    def _messages_befell(self, what: news.News, queue_name: str, count: int) -> None:
+        self._safely(what, self.record, Befell(what, queue_name, count))
 
     def worker_begins(self, node_name: str) -> Books:
         """A worker is being built here; returns its books."""

@@ -110,9 +110,10 @@ class StateFailed(NamedTuple):
     reason: str
 
 
-class Recovered(NamedTuple):
-    """Messages of a vanished worker wait again."""
+class Befell(NamedTuple):
+    """Messages that no worker has in hand: what befell them at the broker."""
 
+    what: Literal["recovered", "set_aside"]
     queue_name: str
     messages: int
 
@@ -137,5 +138,5 @@ Fact: TypeAlias = (
     | ExportFailed
     | StateFailed
     | Overflowed
-    | Recovered
+    | Befell
 )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _OF_A_WORKER = (*(catalog.UP, catalog.READY, catalog.ACTIVE, catalog.RESERVED, catalog.PROCESSES),)
 """What a worker reports of itself."""
+_AT_THE_BROKER = {"recovered": catalog.BROKER_RECOVERED, "set_aside": catalog.BROKER_SET_ASIDE}
 _REASONED = (
     *(catalog.CHILD_EXITS, catalog.UNEXPORTED, catalog.BINDS, catalog.OVERFLOW),
     catalog.STATE_FAILURES,
@@ -57,7 +58,7 @@ class Lifecycle:
             facts.ExportFailed: self._export_failed,
             facts.StateFailed: self._state_failed,
             facts.Overflowed: self._overflowed,
-            facts.Recovered: self._recovered,
+            facts.Befell: self._befell,
         }
 
     def books(self, turns: Turns) -> Books:
@@ -155,8 +156,8 @@ class Lifecycle:
     def _state_failed(self, fact: facts.StateFailed) -> None:
         self._tallies.count(catalog.STATE_FAILURES, fact.reason)
 
-    def _recovered(self, fact: facts.Recovered) -> None:
-        self._tallies.count(catalog.BROKER_RECOVERED, fact.queue_name, by=fact.messages)
+    def _befell(self, fact: facts.Befell) -> None:
+        self._tallies.count(_AT_THE_BROKER[fact.what], fact.queue_name, by=fact.messages)
 
     def _overflowed(self, _fact: facts.Overflowed) -> None:
         self._tallies.count(catalog.OVERFLOW, "user_series")

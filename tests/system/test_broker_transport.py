@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 
 from telemetry.broker.leases import database as databases
-from telemetry.broker.leases import recovered
+from telemetry.broker.leases import news
 from telemetry.broker.leases.holding import LeaseLost
 from tests.support import broker as brokers
 from tests.support.broker import QUEUE
@@ -46,6 +47,21 @@ def broker(database: str, request: pytest.FixtureRequest) -> Iterator[Broker]:
     with brokers.made(database.replace("psycopg2", driver)) as made:
         made.empty()
         yield made
+
+
+@contextmanager
+def heard() -> Iterator[list[tuple[str, str, int]]]:
+    """Hear the news while the block lasts."""
+    told: list[tuple[str, str, int]] = []
+
+    def listener(what: str, queue_name: str, count: int) -> None:
+        told.append((what, queue_name, count))
+
+    news.listeners.append(listener)
+    try:
+        yield told
+    finally:
+        news.listeners.remove(listener)
 
 
 def test_an_acknowledged_message_is_gone(broker: Broker) -> None:
@@ -247,14 +263,10 @@ def test_what_a_vanished_process_held_waits_again(broker: Broker) -> None:
     channel = broker.connect(**QUICK).default_channel
     held = channel.basic_get(QUEUE)
     assert held.payload == 3
-    told: list[tuple[str, int]] = []
-    recovered.listeners.append(lambda name, count: told.append((name, count)))
-    sweeper.kill()
-    try:
+    with heard() as told:
+        sweeper.kill()
         broker.wait_for(lambda: told)
-    finally:
-        recovered.listeners.clear()
-    assert told == [(QUEUE, 2)]
+    assert told == [("recovered", QUEUE, 2)]
     states = [(visible, version > 0) for _, visible, version in broker.rows()]
     again, stocks, ours, waiting = (True, True), (False, True), (False, False), (True, True)
     assert states == [again, again, stocks, ours, waiting, waiting]
@@ -315,7 +327,7 @@ def test_a_publisher_wakes_the_consumer(broker: Broker) -> None:
 
 
 def test_a_row_that_is_no_message_is_set_aside(broker: Broker) -> None:
-    """It is kept for somebody to look at, it holds up nobody, and it is not tried again."""
+    """It is kept for somebody to look at, it holds up nobody, is counted, and not tried again."""
     queue = broker.queue(**QUICK)
     for payload in ("not JSON", "[]", "{}"):
         queue.put("to be spoilt")
@@ -324,7 +336,9 @@ def test_a_row_that_is_no_message_is_set_aside(broker: Broker) -> None:
             " WHERE id = (SELECT max(id) FROM kombu_message)"
         )
     queue.put("good")
-    assert queue.get(timeout=20).payload == "good"
+    with heard() as told:
+        assert queue.get(timeout=20).payload == "good"
+    assert told == [("set_aside", QUEUE, 1)] * 3
     broker.wait_for(lambda: [row[2] for row in broker.rows()][:3] == [0, 0, 0])
 
 

@@ -390,14 +390,15 @@ def test_the_last_word_stays_the_last() -> None:
 
 
 def test_what_befalls_the_telemetry_is_counted_by_reason() -> None:
-    """Errors in hooks, failed exports, full instruments, ended processes, recovered messages."""
+    """Errors in hooks, failed exports, full instruments, ended processes, odd messages."""
     books = Books(
         facts.HookFailed("on_success"),
         facts.ExportFailed(),
         facts.Overflowed(),
         facts.ChildExited("killed"),
-        facts.Recovered("q", 3),
-        facts.Recovered("q", 2),
+        facts.Befell("recovered", "q", 3),
+        facts.Befell("recovered", "q", 2),
+        facts.Befell("set_aside", "q", 1),
     )
     assert books.counters() == {
         ("celery.telemetry.hook.errors", "on_success"): 1,
@@ -405,4 +406,5 @@ def test_what_befalls_the_telemetry_is_counted_by_reason() -> None:
         ("celery.telemetry.overflow", "user_series"): 1,
         ("celery.worker.child.exits", "killed"): 1,
         ("celery.broker.recovered", "q"): 5,
+        ("celery.broker.set_aside", "q"): 1,
     }

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport import virtual
 
 from telemetry.broker.leases import database as databases
-from telemetry.broker.leases import holding
+from telemetry.broker.leases import holding, news
 from telemetry.broker.leases.holding import LeaseLost, Settlement
 from telemetry.broker.leases.poll import Poll
 
@@ -266,6 +266,7 @@ class Channel(virtual.Channel):
             except (ValueError, TypeError, KeyError, AttributeError):
                 logger.error("row %s of the broker is no message and was set aside", row)  # noqa: TRY400 - the error quotes it
                 self.settle(tag, Settlement.UNREADABLE)
+                news.tell("set_aside", queue, 1)
         return messages, len(rows) < room
 
     def _check_seat(self, leases: Leases) -> None:

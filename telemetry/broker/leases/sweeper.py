@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from telemetry.broker.leases import recovered
+from telemetry.broker.leases import news
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -91,7 +91,7 @@ class Sweeper:
         listeners = self._database.listeners
         for queue_name, count, _ in self._run("recover", orphans=orphans, listeners=listeners):
             logger.warning("%s messages of %s wait again; their worker vanished", count, queue_name)
-            recovered.tell(queue_name, count)
+            news.tell("recovered", queue_name, count)
 
     def _run(self, statement: str, **parameters: Any) -> list[Any]:  # noqa: ANN401 - a statement's
         assert self._session is not None  # noqa: S101 - `sweep` has set it
