@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 
 from benchmarks.collectors import CONFIG
-from benchmarks.payload import counters
+from benchmarks.payload import one
 from benchmarks.table import Table
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 STEPS = 10
-STREAMS_EACH = 3
 NAME = "instance-%07d"
 INSTANCES_A_SECOND = 10
 TICK_INSTANCES = 100
@@ -79,7 +78,7 @@ def _churn(told: Connection, instances: int, streams_max: int) -> None:
     river = River(plan, streams_max)
     (engine,) = river.engines
     intake = river.intake(next(iter(plan.receivers)), "http")
-    body = counters(NAME % 0, 1, STREAMS_EACH)
+    body = one(NAME % 0)
     for at in range(1, instances + 1):
         now = at / INSTANCES_A_SECOND
         intake.accept(body.replace((NAME % 0).encode(), (NAME % at).encode()), now)

@@ -60,9 +60,20 @@ def new(worker: str, tick: int, points: int) -> bytes:
     return _counters(worker, tick, range(points // 3), tick * points)
 
 
-def _counters(worker: str, tick: int, order: Sequence[int], first_task: int) -> bytes:
+def one(worker: str) -> bytes:
+    """Return a request of one counter point."""
+    return _counters(worker, 1, range(1), 0, ["started"])
+
+
+def _counters(
+    worker: str,
+    tick: int,
+    order: Sequence[int],
+    first_task: int,
+    names: Sequence[str] = ("started", "success", "failed"),
+) -> bytes:
     request, scope = _resource(worker)
-    for name in ("started", "success", "failed"):
+    for name in names:
         metric = scope.metrics.add(name=f"shop.{name}", unit="{task}")
         metric.sum.is_monotonic = True
         metric.sum.aggregation_temporality = 2
