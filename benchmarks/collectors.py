@@ -66,8 +66,8 @@ class Served:
 
 
 @contextmanager
-def serving(command: list[str]) -> Iterator[Served]:
-    """Run a collector on the repository's YAML for the length of a `with` block."""
+def serving(command: list[str], config: Path = CONFIG) -> Iterator[Served]:
+    """Run a collector for the length of a `with` block, on the repository's YAML by default."""
     otlp, rpc, scrape, health, own = free_ports(5)
     environment = os.environ | {
         "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{otlp}",
@@ -78,7 +78,7 @@ def serving(command: list[str]) -> Iterator[Served]:
         "GOMAXPROCS": "1",
     }
     child = subprocess.Popen(
-        [*command, "--config", str(CONFIG)],
+        [*command, "--config", str(config)],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

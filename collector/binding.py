@@ -7,7 +7,7 @@ numbers. Which book a point belongs to follows from its metric's kind and tempor
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collector.wire.reader import Context, Part
     from collector.wire.shape import RequestShape
 
+MANY = 5
+"""Points whose rows are sooner found all at once."""
 COUNT_MAX = np.uint64(2**53)
 """Above, a double no longer tells neighbours apart, and the exposition has only doubles."""
 
@@ -66,13 +68,13 @@ class Bound:
         return np.arange(where.start, where.stop) if isinstance(where, slice) else where
 
     def packed(self) -> Bound:
-        """Return the same with its rows as a slice, if they can be one."""
+        """Keep the rows as a slice, if they can be one."""
         rows = self.rows
         first = int(rows[0]) if len(rows) else BIN
         is_plain = first != BIN and not len(self.stale) and not len(self.unknown)
         is_plain = is_plain and self.temporality is not Temporality.DELTA
         if is_plain and (rows == np.arange(first, first + len(rows))).all():
-            return replace(self, where=slice(first, first + len(rows)))
+            self.where = slice(first, first + len(rows))
         return self
 
     def __len__(self) -> int:
@@ -171,6 +173,11 @@ class Binder:
         refused: Counter[Reason],
     ) -> NDArray[np.intp]:
         """Return the rows of sources' lives, BIN where there is none."""
+        if len(lives) < MANY:
+            few = enumerate(lives.tolist())
+            return np.array(
+                [self._row(book, routes, at, life, now, refused) for at, life in few], np.intp
+            )
         rows, fresh = book.find_all(routes.sources, lives)
         missing = (rows == BIN) & (routes.sources != NOWHERE)
         if not missing.any():
@@ -182,20 +189,27 @@ class Binder:
         if len(new) <= room and self._ledger.owners.is_free(sources).all() and differ(sources):
             rows[new] = book.open_all(sources, lives[new], routes.series[new], now)
             missing[new] = False
-            room -= len(new)
         for at in np.flatnonzero(missing).tolist():
-            source, life = int(routes.sources[at]), int(lives[at])
-            row = book.find(source, life)
-            if row is not None:
-                rows[at] = row
-            elif room <= 0:
-                refused[Reason.STREAM_LIMIT] += 1
-            elif isinstance(book, Lives) and book.is_closed(source, life):
-                refused[Reason.TOO_LATE] += 1
-            else:
-                rows[at] = book.open(source, life, int(routes.series[at]), now)
-                room -= 1
+            rows[at] = self._row(book, routes, at, int(lives[at]), now, refused)
         return rows
+
+    def _row(
+        self, book: Book, routes: Routes, at: int, life: int, now: float, refused: Counter[Reason]
+    ) -> int:
+        """Return the row of one source's life, opened if need be; BIN where it gets none."""
+        source = int(routes.sources[at])
+        if source == NOWHERE:
+            return BIN
+        row = book.find(source, life)
+        if row is not None:
+            return row
+        if self._ledger.room <= 0:
+            refused[Reason.STREAM_LIMIT] += 1
+        elif isinstance(book, Lives) and book.is_closed(source, life):
+            refused[Reason.TOO_LATE] += 1
+        else:
+            return book.open(source, life, int(routes.series[at]), now)
+        return BIN
 
 
 def _frame(context: Context, head: Head) -> Stream | None:

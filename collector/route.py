@@ -125,7 +125,7 @@ class Router:
         routes = Routes(sources)
         if unknown:
             around = self._around(frame)
-            if (sources[unknown] == NOWHERE).all():
+            if len(unknown) > 1 and (sources[unknown] == NOWHERE).all():
                 unknown = self._at_once(around, asked, unknown, routes)
             self._ask(around, asked, unknown, routes)
         routes.series = self._series_of[sources]
@@ -190,9 +190,7 @@ class Router:
     def _template(self, around: _Around, many: Sequence[Attributes]) -> Template | None:
         """Return what becomes of new streams if it is the same for all, and nothing refuses any."""
         has_room = len(many) <= self._streams_max - self.streams
-        if len(many) == 1 or not has_room:  # of one alone it is not worth to ask
-            return None
-        if len(set(many)) < len(many) or not around.extent.takes(many):
+        if not has_room or len(set(many)) < len(many) or not around.extent.takes(many):
             return None
         try:
             return around.rules.alike(many)

@@ -142,7 +142,7 @@ class Book:
 
     def open(self, source: int, start: int, series: int, now: float) -> int:
         """Give a source's life an empty row."""
-        row = int(self._take(1, series, now)[0])
+        row = self._one(series, now)
         self.sources[row] = source
         self.starts[row] = start
         only = self._owners.row(source, self._me)
@@ -163,7 +163,7 @@ class Book:
         now: float,
     ) -> NDArray[np.intp]:
         """Give sources that have no row in any book an empty one each; none is there twice."""
-        rows = self._take(len(sources), series, now)
+        rows = self._several(series, now)
         self.sources[rows] = sources
         self.starts[rows] = starts
         self._owners.claim_all(sources, self._me, rows)
@@ -173,29 +173,41 @@ class Book:
         """Return the row of a series' share, opened if need be."""
         row = self._retired.get(series)
         if row is None:
-            row = self._retired[series] = int(self._take(1, series, now)[0])
+            row = self._retired[series] = self._one(series, now)
         return row
 
-    def _take(self, count: int, series: int | NDArray[np.int32], now: float) -> NDArray[np.intp]:
-        """Return rows that are nobody's, ascending, for these series."""
-        again = min(count, len(self._free))
-        first, self._used = self._used, self._used + count - again
-        if self._used > len(self.seen):
+    def _one(self, series: int, now: float) -> int:
+        """Return a row that is nobody's, for a series."""
+        if self._free:
+            row = self._free.pop()
+        else:
+            row, self._used = self._used, self._used + 1
             self._grow()
+        self.sources[row] = NOBODY
+        self.series[row] = series
+        self.seen[row] = now
+        return row
+
+    def _several(self, series: NDArray[np.int32], now: float) -> NDArray[np.intp]:
+        """Return rows that are nobody's, ascending, for these series."""
+        again = min(len(series), len(self._free))
+        first, self._used = self._used, self._used + len(series) - again
+        self._grow()
         rows = np.arange(first - again, self._used)
         if again:
             rows[:again] = sorted(self._free[-again:])
             del self._free[-again:]
-        self.sources[rows] = NOBODY
         self.series[rows] = series
         self.seen[rows] = now
         return rows
 
     def _grow(self) -> None:
-        """Make room for twice as many rows as there are.
+        """Make room, where it is short, for twice as many rows as there are.
 
         Pages of memory on which nothing stands but zeros are not written on: they cost nothing.
         """
+        if self._used <= len(self.seen):
+            return
         room = max(64, 2 * self._used)
         for name in self.columns:
             column = getattr(self, name)

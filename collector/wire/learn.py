@@ -29,6 +29,8 @@ KINDS = {
     11: Kind.SUMMARY,
 }
 """Metric.data's field numbers."""
+MANY = 5
+"""Points that it pays to hold against a cut; fewer are sooner read one by one."""
 POINT = 1 << 3 | LENGTH
 """How a point begins in the message of each kind."""
 
@@ -59,7 +61,7 @@ def learn(data: bytes, at: int, end: int, known: Known, wanted: Wanted = NOTHING
     head = Head(texts[1], texts[3], texts[2], kind, temporality)
     means = kind, temporality
     found = Found()
-    others = known.find(data, means, ranges, found)
+    others = known.find(data, means, ranges, found) if len(ranges) >= MANY else ranges
     points = Points(data, head, known.pairs, wanted)
     refused: Counter[Reason] = Counter()
     varints = []
@@ -75,10 +77,10 @@ def learn(data: bytes, at: int, end: int, known: Known, wanted: Wanted = NOTHING
         for way in (entry.way, *entry.exemplars):
             found[way].add(start, stop, entry.point)
         varints += [(start + a, start + b) for a, b in entry.varints]
-        if entry.exemplars or entry.varints or cuts >= CUTS_MAX:
+        if entry.exemplars or entry.varints or cuts >= CUTS_MAX or len(others) - at < MANY:
             continue
         cut = known.keep(data, means, (start, stop), entry)
-        if cut is not None and at < len(others):
+        if cut is not None:
             others, at, cuts = known.by(cut, data, means, others[at:], found), 0, cuts + 1
     return Learnt(head, [alike for alike in found.values() if alike.at], refused, varints)
 
