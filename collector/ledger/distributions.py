@@ -38,6 +38,8 @@ class Groups(NamedTuple):
     series: NDArray[np.int64]
     ordered: NDArray[np.intp]
     """The rows again, those of a series one behind the other."""
+    chosen: Rows
+    """The same; a slice where they lie so anyway, which is copied from nowhere."""
     firsts: NDArray[np.intp]
     """Where in `ordered` each series begins."""
 
@@ -45,7 +47,7 @@ class Groups(NamedTuple):
         """Add a column of integers up by series, along its first axis."""
         if not len(self.rows):
             return column[:0]
-        added: NDArray[np.int64] = np.add.reduceat(column[self.ordered], self.firsts, axis=0)
+        added: NDArray[np.int64] = np.add.reduceat(column[self.chosen], self.firsts, axis=0)
         return added
 
     def fed(self) -> list[tuple[int, list[int]]]:
@@ -192,7 +194,10 @@ def _grouped(rows: NDArray[np.intp], series: NDArray[np.int64]) -> Groups:
     numbers, places = np.unique(series, return_inverse=True)
     order = np.argsort(places, kind="stable")
     firsts = np.searchsorted(places[order], np.arange(len(numbers)))
-    return Groups(rows, places, numbers, rows[order], firsts)
+    ordered = rows[order]
+    lie_so = len(ordered) and np.array_equal(ordered, np.arange(ordered[0], ordered[-1] + 1))
+    chosen = slice(int(ordered[0]), int(ordered[-1]) + 1) if lie_so else ordered
+    return Groups(rows, places, numbers, ordered, chosen, firsts)
 
 
 def counts_of(reading: Reading) -> NDArray[np.int64]:

@@ -76,12 +76,15 @@ class Counts(Scalars, Exact):
         """Return what rows add to their series, doubles of their bases apart."""
         rows = self.spoken()
         ints, floats = self.counted(rows)
+        ints += self.base_ints[rows]
         where, pieces = self.based(rows)
+        if not len(where):
+            return self.sources[rows], self.series[rows], ints, floats
         terms = np.concatenate([rows, where])
         return (
             self.sources[terms],
             self.series[terms],
-            np.concatenate([ints + self.base_ints[rows], np.zeros(len(where), np.int64)]),
+            np.concatenate([ints, np.zeros(len(where), np.int64)]),
             np.concatenate([floats, pieces]),
         )
 

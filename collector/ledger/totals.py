@@ -65,6 +65,8 @@ class Totals(Counts, Lives):
     def counted(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return what rows count without their bases: of both forms the larger."""
         ints, floats = super().counted(rows)
+        if not floats.any():
+            return ints, floats
         doubles = floats > ints
         return np.where(doubles, 0, ints), np.where(doubles, floats, 0.0)
 
