@@ -67,7 +67,7 @@ def told(running: Pipeline) -> dict[tuple[str, ...], float]:
     st.lists(st.tuples(names, st.lists(points, max_size=8)), max_size=4),
     st.sampled_from([1, 3, 7, 1000]),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_together_or_one_by_one(
     plan: Plan, requests: list[tuple[str, list[dict[str, str]]]], streams_max: int
 ) -> None:

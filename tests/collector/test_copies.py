@@ -48,7 +48,7 @@ def halves(running: Pipeline) -> tuple[list[str], list[str]]:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_copy_reads_as_its_metric(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -171,7 +171,7 @@ def add(draw: st.DrawFn, metric: Any, one: Said, *, tenant_in_resource: bool) ->
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_every_arrangement_gives_the_exact_sum(data: st.DataObject) -> None:
     """After all deliveries each series reads the sum over tenants and lives, and no tenant."""
     said = data.draw(histories())
@@ -196,7 +196,7 @@ def test_every_arrangement_gives_the_exact_sum(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_counter_never_goes_down(data: st.DataObject) -> None:
     """Between any two deliveries, in any order, with restarts and retries, nothing falls."""
     said = [s for s in data.draw(histories()) if s.kind not in {"gauge", "updown"}]
@@ -211,7 +211,7 @@ def test_a_counter_never_goes_down(data: st.DataObject) -> None:
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_without_a_start_time_a_decrease_is_a_restart(values: list[int]) -> None:
     """Readings in order whose life is unknown: each fall begins a new life, all are summed."""
     running = engine()

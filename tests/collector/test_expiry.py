@@ -274,7 +274,7 @@ def replayed(running: Pipeline, history: Any, *, keeper: bool) -> tuple[list[flo
 
 
 @given(events)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_remembered_is_exact_and_never_falls(history: Any) -> None:
     """Whoever pauses, vanishes, restarts or returns: the exact sum of doubles, rounded once."""
     shown, truth = replayed(engine(), history, keeper=False)
@@ -283,7 +283,7 @@ def test_what_is_remembered_is_exact_and_never_falls(history: Any) -> None:
 
 
 @given(events)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_forgotten_never_lets_a_counter_fall_nor_count_twice(history: Any) -> None:
     """With room to remember two, a series never goes down and never tells too much."""
     shown, truth = replayed(engine(streams_max=2), history, keeper=True)

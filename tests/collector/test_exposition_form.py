@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.exposition.dialects import OPEN_METRICS, TEXT
@@ -69,7 +69,6 @@ def page(series: int = SIZE) -> Page:
 
 
 @pytest.mark.parametrize("form", [TEXT_FORMAT, OPEN_METRICS_FORMAT])
-@settings(deadline=None)
 @given(st.lists(readings(), min_size=1, max_size=4))
 def test_a_page_says_what_a_new_one_would(form: Format, drawn: list[Readings]) -> None:
     """Numbers, absences, bounds and exemplars may change from scrape to scrape."""
@@ -88,7 +87,6 @@ def test_series_come_and_go() -> None:
     assert old.render(before, TEXT_FORMAT) == page(3).render(before, TEXT_FORMAT)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=1, max_size=4))
 def test_lines_end_in_their_numbers(drawn: list[list[float]]) -> None:
     """However often a form is filled in, each line has its own beginning and its newest number."""

@@ -91,7 +91,7 @@ def test_a_head_that_is_odd_is_not_remembered(data: bytes, headers: dict[str, st
     ),
     st.lists(st.integers(0, 2000), max_size=8),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_answers_do_not_depend_on_what_is_known(
     asked: list[tuple[str, dict[str, str], int]], cuts: list[int]
 ) -> None:

@@ -53,7 +53,7 @@ def shown(running: Pipeline) -> tuple[str, bytes]:
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_history_reads_the_same_after_a_restart(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -71,7 +71,7 @@ def test_who_looks_at_values_does_not_say_otherwise(rule: Processor) -> None:
     st.sampled_from([Kind.GAUGE, Kind.COUNTER, Kind.SUMMARY]),
     st.lists(attributes, min_size=1, max_size=12),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_templates_leave_what_the_rules_leave(
     chosen: list[Processor], name: str, kind: Kind, many: list[tuple[tuple[str, str], ...]]
 ) -> None:

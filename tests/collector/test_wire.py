@@ -313,7 +313,7 @@ READER = Reader()
 
 
 @given(metrics())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_reading_equals_decoding(request: Request) -> None:
     """Every point that the standard decoder sees is read, with the same identity and numbers."""
     body = request.bytes()
@@ -322,7 +322,7 @@ def test_reading_equals_decoding(request: Request) -> None:
 
 
 @given(metrics(), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_whole_request_reads_as_its_metrics_do(request: Request, data: st.DataObject) -> None:
     """A request remembered as a whole yields what its parts yield, also with other numbers."""
     body = request.bytes()
@@ -357,7 +357,7 @@ def test_a_whole_request_reads_as_its_metrics_do(request: Request, data: st.Data
 
 
 @given(metrics(), st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_mutated_bytes_are_read_as_decoded_or_refused(
     request: Request, data: st.DataObject
 ) -> None:
@@ -379,7 +379,7 @@ def test_mutated_bytes_are_read_as_decoded_or_refused(
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_garbage_is_malformed_or_empty(body: bytes) -> None:
     """Arbitrary bytes raise Malformed exactly where the standard decoder refuses them."""
     try:
@@ -439,7 +439,7 @@ def test_the_counts_of_exponential_buckets_are_cells_while_they_keep_their_lengt
 
 
 @given(st.lists(varints, min_size=1, max_size=20), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_mutated_varints_are_read_as_decoded(counts: list[int], data: st.DataObject) -> None:
     """Whatever bytes stand in the place of buckets, after they were learnt and also before."""
     body = bytearray(exponential_body(*counts))
@@ -457,7 +457,7 @@ def test_mutated_varints_are_read_as_decoded(counts: list[int], data: st.DataObj
 
 
 @given(st.lists(st.tuples(doubles, st.booleans(), eight_bytes, ids(16), ids(8)), max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_exemplars_are_read_where_they_are_asked_for(
     drawn: list[tuple[float, bool, int, bytes, bytes]],
 ) -> None:
@@ -525,7 +525,7 @@ def points_in_any_order(draw: st.DrawFn) -> bytes:
 
 
 @given(st.lists(points_in_any_order(), min_size=1, max_size=3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_point_may_be_written_in_any_order(bodies: list[bytes]) -> None:
     """Where attributes and numbers stand, and beside which other points, changes no reading."""
     reader = Reader()
