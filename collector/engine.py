@@ -25,7 +25,7 @@ from collector.rewriting import Rewriting
 from collector.route import Router
 from collector.self_metrics import Sample, counter, gauge
 from collector.state.read import restore
-from collector.wire.points import Wanted
+from collector.wire.point import Wanted
 from collector.wire.reader import Reader
 
 if TYPE_CHECKING:

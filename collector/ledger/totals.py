@@ -37,7 +37,9 @@ class Totals(Counts, Lives):
     def record(self, rows: Rows, values: NDArray[Any], *, unique: bool) -> None:
         """Take readings of lives whose start is known; `unique` says that no row is there twice."""
         column = self.floats if values.dtype.kind == "f" else self.ints
-        if unique or isinstance(rows, slice):
+        if isinstance(rows, slice):
+            np.maximum(column[rows], values, out=column[rows])
+        elif unique:
             column[rows] = np.maximum(column[rows], values)
         else:
             np.maximum.at(column, rows, values)

@@ -9,7 +9,6 @@ compared, or decoded, or a number.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from collector.model import Attributes
     from collector.reading import Grid
     from collector.wire.column import Layout, Point
-    from collector.wire.points import Entry
+    from collector.wire.point import Entry
     from collector.wire.values import Pairs
 
 SETS_MAX = 50_000
@@ -85,7 +84,7 @@ class Alike(NamedTuple):
             self.grids.append(point.grid)
 
 
-class Found(defaultdict["Way", Alike]):
+class Found(dict[Way, Alike]):
     """The points of a metric, by the way they are read."""
 
     def __missing__(self, way: Way) -> Alike:

@@ -14,7 +14,8 @@ from collector.errors import Reason
 from collector.model import Kind, Temporality
 from collector.wire.alike import CUTS_MAX, Found
 from collector.wire.column import Head
-from collector.wire.points import NOTHING_MORE, Points, Unlearnable, Wanted
+from collector.wire.point import NOTHING_MORE, Unlearnable, Wanted
+from collector.wire.points import Points
 from collector.wire.scan import LENGTH, VARINT, Unusual, fields, repeated, varint
 from collector.wire.shape import Learnt
 

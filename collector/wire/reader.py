@@ -18,7 +18,7 @@ from collector.errors import Malformed
 from collector.model import Attributes, Scope
 from collector.wire.alike import Known
 from collector.wire.learn import learn
-from collector.wire.points import NOTHING_MORE, Wanted
+from collector.wire.point import NOTHING_MORE, Wanted
 from collector.wire.scan import LENGTH, Unusual, fields, varint
 from collector.wire.shape import Desk, MetricShape, RequestShape
 from collector.wire.values import DuplicateKey, attributes

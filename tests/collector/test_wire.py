@@ -22,7 +22,7 @@ from collector.errors import Malformed, Reason
 from collector.model import Kind, Scope, Temporality, Typed
 from collector.reading import Grid
 from collector.wire.otlp_json import to_protobuf
-from collector.wire.points import Wanted
+from collector.wire.point import Wanted
 from collector.wire.reader import Reader
 from collector.wire.shape import joined
 from collector.wire.values import any_value

@@ -20,7 +20,7 @@ from collector.exposition.negotiate import (
 from collector.plan import load
 from collector.server.otlp_grpc import OtlpGrpc
 from collector.wire.otlp_json import to_protobuf
-from collector.wire.points import Wanted
+from collector.wire.point import Wanted
 from collector.wire.reader import Reader
 from tests.collector.pipeline import Pipeline
 from tests.collector.test_wire import decoded, learnt
