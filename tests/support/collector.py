@@ -71,7 +71,7 @@ class Collector:
     @property
     def page_url(self) -> str:
         """The page for browsers, of a collector with `--page`."""
-        return f"http://{self._addresses['page']}/"
+        return f"http://{self.addresses['page']}/"
 
     def page(self) -> Page:
         """What Prometheus would read now. Raises OSError."""
