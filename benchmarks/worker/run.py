@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,6 +66,12 @@ SHORT = tuple(Plan(pool, OTHERS[:4], 1, 2_000, 60) for pool in ("solo", "prefork
 STARTS = Plan("prefork", OTHERS, 4, 30, 120)
 STARTS_SHORT = Plan("prefork", OTHERS[:3], 1, 8, 60)
 RUN_SECONDS_MAX = 300
+START_SECONDS_MAX = 45
+"""For STARTS' tasks, each of which has a process of its own; a worker that takes longer hangs."""
+
+
+class HungError(Exception):
+    """A worker did not come to its end and was killed."""
 
 
 class Spread(NamedTuple):
@@ -114,7 +122,11 @@ class Starts(NamedTuple):
     """Milliseconds from the fork of a pool process until it is set up."""
 
     mode: str
-    took: Spread
+    took: Spread | None
+    """None where no worker came to its end."""
+    runs: int
+    hung: int
+    """Of these runs."""
 
 
 def parts(*, short: bool) -> Iterator[Part]:
@@ -154,14 +166,25 @@ def workers(*, short: bool) -> Iterator[Row]:
 
 
 def starts(*, short: bool) -> list[Starts]:
-    """Replace pool processes after each task, and see how long each takes until it is set up."""
+    """Replace pool processes after each task, and see how long each takes until it is set up.
+
+    A worker that hangs is killed and counted: some ways of observing do not survive a fork.
+    """
     plan = STARTS_SHORT if short else STARTS
     took: dict[str, list[float]] = {mode: [] for mode in plan.modes}
+    runs, hung = Counter[str](), Counter[str]()
     with sink.running() as collector:
         for modes in _rounds(plan, "starts"):
             for mode in modes:
-                took[mode] += _run(plan, mode, MEMORY, collector, "--recycle")["starts"]
-    return [Starts(mode, spread(found)) for mode, found in took.items()]
+                runs[mode] += 1
+                try:
+                    took[mode] += _run(plan, mode, MEMORY, collector, "--recycle")["starts"]
+                except HungError:
+                    hung[mode] += 1
+    return [
+        Starts(mode, spread(found) if found else None, runs[mode], hung[mode])
+        for mode, found in took.items()
+    ]
 
 
 def spread(found: Sequence[float]) -> Spread:
@@ -224,23 +247,35 @@ def _run(plan: Plan, mode: str, broker: str, collector: sink.Sink, *options: str
         if mode.endswith("durable"):
             environment["PORTLESS_STATE_DIR"] = directory
         arguments = [plan.pool, mode, str(plan.tasks), broker, directory, *options]
-        output = _python("benchmarks.worker.app", arguments, environment)
+        seconds = START_SECONDS_MAX if "--recycle" in options else RUN_SECONDS_MAX
+        output = _python("benchmarks.worker.app", arguments, environment, seconds)
         told: dict[str, Any] = json.loads(output.splitlines()[-1])
         return told
 
 
-def _python(module: str, arguments: list[str], environment: dict[str, str]) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+def _python(
+    module: str, arguments: list[str], environment: dict[str, str], seconds: float = RUN_SECONDS_MAX
+) -> str:
+    """Run a module of ours; raises HungError when it has not ended after so many seconds."""
+    command = [sys.executable, "-m", module, *arguments]
+    process = subprocess.Popen(
+        command,
         env=os.environ | environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=RUN_SECONDS_MAX,
-        check=False,
+        start_new_session=True,  # pool processes end with it
     )
-    if done.returncode or not done.stdout:
-        raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
-    return done.stdout
+    try:
+        output, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        what = " ".join([module, *arguments])
+        raise HungError(f"{what} has not ended after {seconds:.0f} s") from None
+    if process.returncode or not output:
+        raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{errors[-2000:]}")
+    return output
 
 
 @contextmanager

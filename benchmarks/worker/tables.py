@@ -44,8 +44,15 @@ def starts(short: bool) -> Table:
     """How long pool processes take to start; see `run.starts`."""
     return Table(
         "A pool process, from its fork until it is set up",
-        ("observed by", "ms"),
-        ((start.mode, _told(start.took, ".1f")) for start in run.starts(short=short)),
+        ("observed by", "ms", "workers that hung"),
+        (
+            (
+                start.mode,
+                _told(start.took, ".1f") if start.took else "-",
+                f"{start.hung} of {start.runs}" if start.hung else "none",
+            )
+            for start in run.starts(short=short)
+        ),
     )
 
 
