@@ -189,9 +189,28 @@ class Binder:
         if len(new) <= room and self._ledger.owners.is_free(sources).all() and differ(sources):
             rows[new] = book.open_all(sources, lives[new], routes.series[new], now)
             missing[new] = False
+        if isinstance(book, Lives):
+            self._begin(book, routes, lives, now, rows, missing & ~fresh)
+            missing &= rows == BIN
         for at in np.flatnonzero(missing).tolist():
             rows[at] = self._row(book, routes, at, int(lives[at]), now, refused)
         return rows
+
+    def _begin(
+        self,
+        book: Lives,
+        routes: Routes,
+        lives: NDArray[np.uint64],
+        now: float,
+        rows: NDArray[np.intp],
+        known: NDArray[np.bool_],
+    ) -> None:
+        """Open rows for known sources that began anew, where nothing speaks against any of them."""
+        chosen = np.flatnonzero(known)
+        chosen = chosen[~book.are_closed(routes.sources[chosen], lives[chosen])]
+        sources = routes.sources[chosen]
+        if 0 < len(chosen) <= self._ledger.room and differ(sources):
+            rows[chosen] = book.open_next(sources, lives[chosen], routes.series[chosen], now)
 
     def _row(
         self, book: Book, routes: Routes, at: int, life: int, now: float, refused: Counter[Reason]

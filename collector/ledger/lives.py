@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.ledger.book import Book, Rows, each_of
+import numpy as np
+
+from collector.ledger.book import BIN, Book, Rows, each_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from collector.ledger.book import Mask
     from collector.ledger.owners import Owners
     from collector.model import Merge
 
@@ -41,6 +43,13 @@ class Lives(Book):
     def closed(self, source: int) -> int:
         """Return the start of the newest life of a source that is closed, 0 if none is."""
         return self._closed.get(source, 0)
+
+    def are_closed(self, sources: NDArray[np.intp], starts: NDArray[np.uint64]) -> Mask:
+        """Return of which lives `is_closed` holds."""
+        if not self._closed:
+            return np.zeros(len(sources), np.bool_)
+        lives = zip(sources.tolist(), starts.tolist())
+        return np.array([self.is_closed(source, start) for source, start in lives], np.bool_)
 
     def close_until(self, source: int, start: int) -> None:
         """Note that the lives of a source up to this start are closed."""
@@ -68,6 +77,29 @@ class Lives(Book):
     ) -> NDArray[np.intp]:
         """Give sources that have no row in any book an empty one each; none is there twice."""
         rows = super().open_all(sources, starts, series, now)
+        self._welcome(rows.tolist())
+        return rows
+
+    def open_next(
+        self,
+        sources: NDArray[np.intp],
+        starts: NDArray[np.uint64],
+        series: NDArray[np.int32],
+        now: float,
+    ) -> NDArray[np.intp]:
+        """Give sources that have rows here one more each, for another life; none is there twice."""
+        rows = self._several(series, now)
+        self.sources[rows] = sources
+        self.starts[rows] = starts
+        only = self._owners.rows(sources, self._me)
+        self._owners.clear(sources[only != BIN])
+        of_only = zip(self.starts[only].tolist(), only.tolist())
+        for source, start, row, (began, one) in zip(
+            sources.tolist(), starts.tolist(), rows.tolist(), of_only
+        ):
+            if one != BIN:
+                self._lives[source] = {began: one}
+            self._lives[source][start] = row
         self._welcome(rows.tolist())
         return rows
 

@@ -61,9 +61,9 @@ class Owners:
         free: NDArray[np.bool_] = self._rows[sources] == NONE
         return free
 
-    def clear(self, source: int) -> None:
-        """Forget a source's row."""
-        self._rows[source] = self._books[source] = NONE
+    def clear(self, sources: int | NDArray[np.intp]) -> None:
+        """Forget the row of a source, or of several."""
+        self._rows[sources] = self._books[sources] = NONE
 
     def _make_room(self, source: int) -> None:
         if source >= len(self._rows):

@@ -40,13 +40,14 @@ TOLD = ("streams", "series", "rows", "redacted_streams", "refused_points", "drop
 """What the collector says about itself that must not depend on how points come."""
 
 
-def request(name: str, many: list[tuple[int, dict[str, str]]]) -> bytes:
+def request(name: str, many: list[tuple[int, dict[str, str]]], life: int = 0) -> bytes:
     """A request with one counter; of its points the first is worth 1, the next 2, then 4."""
     made = Request()
     metric = made.metric(name)
     metric.sum.is_monotonic = True
     metric.sum.aggregation_temporality = CUMULATIVE
-    times = {"start_time_unix_nano": START, "time_unix_nano": START + SECOND}
+    start = START + life * SECOND
+    times = {"start_time_unix_nano": start, "time_unix_nano": start + SECOND}
     for at, attributes in many:
         number(metric, attributes, 1 << at, **times)
     return made.bytes()
@@ -82,5 +83,36 @@ def test_together_or_one_by_one(
         together.accept(request(name, numbered), 0)
         for one in numbered:
             alone.accept(request(name, [one]), 0)
+    assert told(together) == told(alone)
+    assert together.scrape_text() == alone.scrape_text()
+
+
+NUMBERED = [{"task_name": letter, "tenant_id": "acme"} for letter in "abcdefgh"]
+lives = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.lists(st.sampled_from(NUMBERED), max_size=8, unique_by=lambda one: one["task_name"]),
+        st.sampled_from([0.0, 1.0, 200.0]),
+    ),
+    max_size=8,
+)
+
+
+@given(st.sampled_from(PLANS), lives)
+@settings(max_examples=80)
+def test_lives_begin_together_or_one_by_one(
+    plan: Plan, requests: list[tuple[int, list[dict[str, str]], float]]
+) -> None:
+    """Restarted sources count on, and lives that are closed by now are refused, either way."""
+    together, alone = Pipeline(plan, 1000), Pipeline(plan, 1000)
+    now = 0.0
+    for life, many, seconds in requests:
+        numbered = list(enumerate(many))
+        together.accept(request("m", numbered, life), now)
+        for one in numbered:
+            alone.accept(request("m", [one], life), now)
+        now += seconds
+        for running in (together, alone):
+            running.tick(now)
     assert told(together) == told(alone)
     assert together.scrape_text() == alone.scrape_text()
