@@ -55,6 +55,11 @@ def reordered(worker: str, tick: int, points: int) -> bytes:
     return _counters(worker, tick, order, 0)
 
 
+def restarted(worker: str, tick: int, points: int) -> bytes:
+    """Return the same points of a worker that has just begun anew: all have another start time."""
+    return _counters(worker, tick, range(points // 3), 0, start=START + tick * INTERVAL)
+
+
 def new(worker: str, tick: int, points: int) -> bytes:
     """Return as many points of tasks that were never seen before."""
     return _counters(worker, tick, range(points // 3), tick * points)
@@ -71,6 +76,7 @@ def _counters(
     order: Sequence[int],
     first_task: int,
     names: Sequence[str] = ("started", "success", "failed"),
+    start: int = START,
 ) -> bytes:
     request, scope = _resource(worker)
     for name in names:
@@ -81,7 +87,7 @@ def _counters(
             metric.sum.data_points.add(
                 attributes=_attributes(first_task + at // TENANTS, at % TENANTS),
                 as_int=tick * (at + 1),
-                start_time_unix_nano=START,
+                start_time_unix_nano=start,
                 time_unix_nano=START + tick * INTERVAL,
             )
     return request.SerializeToString()
