@@ -30,6 +30,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.util.re import parse_env_headers
 
+from collector.access import CIPHER_SUITES
 from collector.cli import main
 from collector.server.door import Door
 from collector.server.http_server import HttpServer
@@ -311,9 +312,9 @@ def test_no_secret_is_told(closed: Collector, keys: Keys) -> None:
 
 
 @contextmanager
-def serving_tls(keys: Keys, **limits: float) -> Iterator[Served]:
-    """Run one server behind TLS, with limits of the test's own."""
-    tls = Tls(str(keys.folder / "server.pem"), str(keys.folder / "server.key"))
+def serving_tls(keys: Keys, tls: Tls | None = None, **limits: float) -> Iterator[Served]:
+    """Run one server behind TLS, with settings and limits of the test's own."""
+    tls = tls or _tls(keys.folder)
     given = replace(Limits(connections_max=2), **limits)
 
     def server(now: float) -> HttpServer:
@@ -322,6 +323,74 @@ def serving_tls(keys: Keys, **limits: float) -> Iterator[Served]:
 
     with serving_by(server) as served:
         yield served
+
+
+def _tls(folder: Path, kind: str = "server") -> Tls:
+    return Tls(str(folder / f"{kind}.pem"), str(folder / f"{kind}.key"))
+
+
+def spoken(served: Served, context: ssl.SSLContext) -> tuple[str | None, str]:
+    """Shake hands; return the version and the cipher suite. Raises SSLError where they differ."""
+    address = "127.0.0.1", served.port
+    with (
+        socket.create_connection(address, PATIENCE_SECONDS) as raw,
+        context.wrap_socket(raw, server_hostname="127.0.0.1") as wire,
+    ):
+        cipher = wire.cipher()
+        assert cipher
+        return wire.version(), cipher[0]
+
+
+OPENSSL = {
+    # https://docs.openssl.org/3.0/man1/openssl-ciphers/#tls-v12-cipher-suites
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
+}
+"""Every cipher suite that can be chosen, by its name in the file."""
+
+
+@pytest.fixture(scope="module")
+def rsa(keys: Keys) -> Keys:
+    """The same files, and a certificate with a key of RSA besides, for suites that need one."""
+    made = keys.authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)
+    made.private_key_pem.write_to_path(str(keys.folder / "rsa.key"))
+    (keys.folder / "rsa.pem").write_bytes(b"".join(p.bytes() for p in made.cert_chain_pems))
+    return keys
+
+
+@pytest.mark.parametrize("suite", CIPHER_SUITES)
+def test_only_the_cipher_suites_that_were_chosen_are_spoken(rsa: Keys, suite: str) -> None:
+    """Each by its name, whatever the client would rather have; with any other no hands are shaken."""
+    kind = "rsa" if "_RSA_" in suite else "server"
+    chosen = replace(_tls(rsa.folder, kind), max_version="1.2", cipher_suites=(suite,))
+    with serving_tls(rsa, chosen) as served:
+        assert spoken(served, rsa.context()) == ("TLSv1.2", OPENSSL[suite])
+        others = rsa.context()
+        others.set_ciphers(":".join(name for name in OPENSSL.values() if name != OPENSSL[suite]))
+        others.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(ssl.SSLError):
+            spoken(served, others)
+        eventually(lambda: served.counted(Limit.TLS) == 1)
+
+
+def test_only_the_versions_of_tls_that_were_chosen_are_spoken(keys: Keys) -> None:
+    """1.3 with nobody who has only 1.2, 1.2 where it is the most, and 1.3 where nothing is said."""
+    plain, old = keys.context(), keys.context()
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    with serving_tls(keys) as served:
+        assert spoken(served, plain)[0] == "TLSv1.3"
+        assert spoken(served, old)[0] == "TLSv1.2"
+    with serving_tls(keys, replace(_tls(keys.folder), min_version="1.3")) as served:
+        assert spoken(served, plain)[0] == "TLSv1.3"
+        with pytest.raises(ssl.SSLError):
+            spoken(served, old)
+        eventually(lambda: served.counted(Limit.TLS) == 1)
+    with serving_tls(keys, replace(_tls(keys.folder), max_version="1.2")) as served:
+        assert spoken(served, plain)[0] == "TLSv1.2"
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03", b"\x16\x03\x01\x02\x00\x01"])
@@ -351,7 +420,7 @@ def test_draining_waits_for_nobody_who_shakes_hands(keys: Keys) -> None:
 
 def test_mutual_tls_and_versions_hold(keys: Keys, tmp_path: Path) -> None:
     """Over gRPC too; versions and cipher suites are those that the file names."""
-    suite = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
+    suite = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"  # others are what OpenSSL would choose
     folder = keys.folder
     tls = f"cert_file: {folder}/server.pem, key_file: {folder}/server.key"
     config = PLAIN.replace("0.0.0.0:0", "127.0.0.1:0").replace(
@@ -373,7 +442,7 @@ def test_mutual_tls_and_versions_hold(keys: Keys, tmp_path: Path) -> None:
             assert wire.version() == "TLSv1.2"
             cipher = wire.cipher()
             assert cipher
-            assert cipher[0] == "ECDHE-ECDSA-AES256-GCM-SHA384"
+            assert cipher[0] == OPENSSL[suite]
 
 
 def certificate_of(collector: Collector, server: str, keys: Keys) -> bytes:
