@@ -82,13 +82,29 @@ class _Way:
 
 
 @dataclass
+class Copies:
+    """What became of points' copies, in all shapes of a pipeline."""
+
+    missed: Counter[Reason]
+    """Where points are counted whose copy was refused; the point itself is not."""
+    kept: int = 0
+    """Copies of points that were recorded."""
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.missed.clear()
+        self.kept = 0
+
+
+@dataclass
 class Copied:
     """A shape that is bound several times, as a `Binding` is once."""
 
     first: Binding
     others: Sequence[Binding]
-    missed: Counter[Reason]
-    """Where points are counted whose copy was refused; the point itself is not."""
+    points: int
+    """How many can be read, copied or not."""
+    copies: Copies
     is_clean = False
     """Never remembered as part of a whole request."""
 
@@ -110,20 +126,20 @@ class Copied:
     def record(self, cells: Sequence[Cells], now: float) -> Counter[Reason]:
         """Write a reading to the books for each copy; return what was refused of the first."""
         for other in self.others:
-            self.missed.update(other.record(cells, now))
+            missed = other.record(cells, now)
+            self.copies.missed.update(missed)
+            self.copies.kept += self.points - other.dropped - missed.total()
         return self.first.record(cells, now)
 
 
 class CopyBinder:
     """Finds rows for all that becomes of a shape's points."""
 
-    def __init__(
-        self, ledger: Ledger, router: Router, copier: Copier, missed: Counter[Reason]
-    ) -> None:
+    def __init__(self, ledger: Ledger, router: Router, copier: Copier, copies: Copies) -> None:
         self._ledger = ledger
         self._router = router
         self._copier = copier
-        self._missed = missed
+        self._copies = copies
         self._binders = [Binder(ledger, router)]
 
     def bind(self, part: Part, now: float) -> Binding | Copied:
@@ -144,6 +160,7 @@ class CopyBinder:
             other.refused -= shape.refused  # these points cannot be read, copied or not
             if other.dropped < shape.points:
                 others.append(other)
-        made = Copied(first, others, self._missed) if others else first
+        points = shape.points - shape.refused.total()
+        made = Copied(first, others, points, self._copies) if others else first
         shape.identities = asked if made.refused else []
         return made

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from collector.binding import Binding, join
-from collector.copies import Copied, Copier, CopyBinder
+from collector.copies import Copied, Copier, Copies, CopyBinder
 from collector.errors import Code, Malformed, Reason, Refused, Untranslatable
 from collector.expiry import Expiry
 from collector.keeper import REQUEST, START, STATE, TICK, Keeper
@@ -102,8 +102,8 @@ class Engine:
         copier = Copier(pipeline.rewrite)
         rules = Rewriting(copier.rewrite, self._redacted, is_blind=pipeline.is_blind)
         self._router = Router(rules, self._admit, streams_max)
-        self._missed: Counter[Reason] = Counter()
-        self._binder = CopyBinder(self.ledger, self._router, copier, self._missed)
+        self.copies = Copies(Counter())
+        self._binder = CopyBinder(self.ledger, self._router, copier, self.copies)
         self._expiry = Expiry(self._router, self.ledger, self._leave, self._line, streams_max)
         self.keeper = Keeper(journal, self.ledger, self._router) if journal else None
         self._keeps = False
@@ -178,6 +178,7 @@ class Engine:
         self.keeper.mark(START, now)
         self.accepted = self.dropped = 0
         self.refused.clear()
+        self.copies.clear()
         self._keeps = True
 
     def _resume(self, last: float, now: float) -> None:
@@ -253,7 +254,7 @@ class Engine:
         ]
         missed = [
             counter("portless_refused_copies", points, MISSED, reason=reason.value, **own)
-            for reason, points in sorted(self._missed.items())
+            for reason, points in sorted(self.copies.missed.items())
         ]
         kept = self.keeper.self_metrics(**own) if self.keeper else []
         return [

@@ -87,7 +87,7 @@ class River:
     def _shown(self, exporter: ComponentId) -> Sample:
         """Count the points that came to an exporter which is asked, as the Collector does."""
         points = sum(
-            engine.accepted - engine.dropped
+            engine.accepted - engine.dropped + engine.copies.kept
             for engine in self.engines
             if exporter in engine.pipeline.exporters
         )

@@ -127,6 +127,30 @@ def test_a_copy_that_has_no_place_is_counted_and_costs_the_point_nothing() -> No
         if sample.name == "portless_refused_copies"
     }
     assert told == {(("pipeline", "metrics"), ("reason", "type_conflict")): 1}
+    assert sent(running) == 2
+
+
+def sent(running: Pipeline) -> float:
+    """How many points the exporter was given, as the collector says."""
+    (found,) = (
+        sample.value
+        for sample in running.river.self_metrics()
+        if sample.name == "otelcol_exporter_sent_metric_points"
+    )
+    return found
+
+
+def test_a_copy_that_was_kept_is_a_point_more_for_the_exporter(tmp_path: Path) -> None:
+    """Not where a point is refused; what is replayed was counted by the process that took it in."""
+    plan = load("test.yaml", config(EVERYTHING), {})
+    running = started(tmp_path, plan, 0)
+    body = Request().counter("x", {"task_name": "t"}, 5).counter("y", {"task_name": "t"}, -1)
+    for times in (1, 2):
+        outcome = running.accept(body.bytes(), 0)
+        assert outcome.accepted == 1
+        assert sent(running) == 2 * times
+    running.river.close()
+    assert sent(started(tmp_path, plan, 0)) == 0
 
 
 def test_a_copy_is_a_stream_against_the_limit() -> None:
