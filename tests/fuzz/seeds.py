@@ -50,6 +50,12 @@ STATEMENTS = (
     "truncate_all(attributes, 10)",
     'aggregate_on_attributes("sum", ["queue"])',
     'resource.attributes["service.name"] == "x" or attributes["queue"] != "\\u00e9\\n"',
+    'keep_matching_keys(resource.attributes, "^service[.]")',
+    'limit(datapoint.attributes, 2, ["queue", "task_name"])',
+    "set(scope.attributes[\"a\"], 'b') where scope.name != nil",
+    'delete_key(instrumentation_scope.attributes, "tenant_id")',
+    "metric.aggregation_temporality == AGGREGATION_TEMPORALITY_DELTA and not metric.is_monotonic",
+    "set(datapoint.time, Now())",
 )
 HEADERS = (
     "",
@@ -58,6 +64,10 @@ HEADERS = (
     "application/openmetrics-text; version=1.0.0; charset=utf-8;escaping=dots",
     "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
     'text/html, application/*;q="0.5";;, q=nan',
+    "application/openmetrics-text;version=0.0.1;q=0.5, text/plain;version=1.0.0;q=1.001",
+    'text/plain; charset="utf-8; escaping=values" ;escaping=values',
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text;q=0",
+    "*;q=1, text/*;q=1e-1, */plain, text/plain;version=",
 )
 USERS = (
     "alice:{SHA}5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8\n",
@@ -101,7 +111,11 @@ def exported() -> bytes:
 
 
 def seeds() -> dict[str, list[bytes]]:
-    """Return the seeds of every target."""
+    """Return the seeds of every target, each once."""
+    return {target: list(dict.fromkeys(inputs)) for target, inputs in _seeds().items()}
+
+
+def _seeds() -> dict[str, list[bytes]]:
     tree = list(_of_cases("1.request.json", CASES_OF_BODIES))
     bodies = [exported(), *_converted(tree)]
     shortest = sorted(bodies, key=len)[:2]
@@ -111,7 +125,7 @@ def seeds() -> dict[str, list[bytes]]:
             (ROOT / "otel-collector.yaml").read_bytes(),
             *_of_cases("config.yaml", CASES_OF_CONFIGURATIONS),
         ],
-        "grpc": [*bodies[:3], gzip.compress(bodies[0], mtime=0)],
+        "grpc": [*bodies[:3], *bodies[-3:], b"", gzip.compress(bodies[0], mtime=0)],
         "htpasswd": _encoded(USERS),
         "http": [b"\0" + one for one in REQUESTS] + [b"\1" + one for one in REQUESTS[:4]],
         "journal": [b"\0" + _journal(bodies[:3]), *(b"\1" + body for body in bodies[:3])],

@@ -53,3 +53,10 @@ def test_mutations_of_the_corpus_hold(target: str) -> None:
 def test_every_corpus_has_a_target() -> None:
     """A directory without a target would never be run."""
     assert sorted(TARGETS) == sorted(path.name for path in CORPUS.iterdir())
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_input_is_kept_twice(target: str) -> None:
+    """It would be tried twice, and look like more than there is."""
+    inputs = list(corpus(target).values())
+    assert len(inputs) == len(set(inputs))
