@@ -364,7 +364,7 @@ def rsa(keys: Keys) -> Keys:
 
 @pytest.mark.parametrize("suite", CIPHER_SUITES)
 def test_only_the_cipher_suites_that_were_chosen_are_spoken(rsa: Keys, suite: str) -> None:
-    """Each by its name, whatever the client would rather have; with any other no hands are shaken."""
+    """Each by its name, whatever the client would rather have; nobody with others comes in."""
     kind = "rsa" if "_RSA_" in suite else "server"
     chosen = replace(_tls(rsa.folder, kind), max_version="1.2", cipher_suites=(suite,))
     with serving_tls(rsa, chosen) as served:
