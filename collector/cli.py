@@ -245,17 +245,18 @@ def leaks(config: Path) -> None:
     "attributes",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An attribute to try; may be given more than once.",
+    help="An attribute to try besides those that the file names; may be given more than once.",
 )
 @click.argument("metric")
 def explain(config: Path, kind: str, attributes: Sequence[str], metric: str) -> None:
     """Say which rules touch a METRIC, which of its labels live, and why."""
     plan = _plan(config)
     from collector.explain import explain as lines  # noqa: PLC0415 - quick help
+    from collector.leaks import texts_of  # noqa: PLC0415 - quick help
     from collector.model import Kind  # noqa: PLC0415 - quick help
 
     pairs = dict(pair.partition("=")[::2] for pair in attributes)
-    for line in lines(plan, metric, Kind(kind), pairs):
+    for line in lines(plan, metric, Kind(kind), pairs, texts_of(config.read_text())):
         click.echo(line)
 
 

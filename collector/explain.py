@@ -1,7 +1,7 @@
 """What happens to one metric: which rules touch it, which labels live, and why.
 
-In: a plan, the metric's name, and attributes to try. Out: lines of text. The rules are run one by
-one on a stream of each kind, and what each changed is told. No numbers.
+In: a plan, the metric's name, attributes to try, and keys that the file names. Out: lines of text.
+The rules are run one by one on a stream, and what each changed is told. No numbers.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from collector.rule import Rewrite, spread
 from collector.settings import Prometheus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from collector.fields.component_id import ComponentId
+    from collector.model import Value
     from collector.plan import Pipeline, Plan
 
 Rules: TypeAlias = "Sequence[tuple[ComponentId, Rewrite]]"
@@ -36,29 +37,38 @@ class Step(NamedTuple):
     left: Stream | None
 
 
-def explain(plan: Plan, metric: str, kind: Kind, attributes: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is to be said, pipeline by pipeline."""
+def explain(
+    plan: Plan, metric: str, kind: Kind, attributes: Mapping[str, str], keys: Iterable[str] = ()
+) -> Iterator[str]:
+    """Yield what is to be said, pipeline by pipeline.
+
+    Of `keys`, which need not be any attribute's, those are told that fare otherwise than any other.
+    """
     pairs = tuple(sorted({**attributes, probes.KEY: probes.MARK}.items()))
     before = replace(probes.bare(metric, kind), attributes=pairs)
     before = replace(before, resource=tuple(sorted((*before.resource, (probes.KEY, probes.MARK)))))
     before = replace(before, scope=before.scope._replace(attributes=((probes.KEY, probes.MARK),)))
+    tried = [key for key in keys if key not in attributes]
     for pipeline in plan.pipelines:
         yield f"service::pipelines::{pipeline.name}, as a {kind.value}"
-        yield from _told(plan, pipeline, pipeline.rules, before)
+        yield from _told(plan, pipeline, pipeline.rules, before, tried)
 
 
-def _told(plan: Plan, pipeline: Pipeline, rules: Rules, before: Stream) -> Iterator[str]:
+def _told(
+    plan: Plan, pipeline: Pipeline, rules: Rules, before: Stream, keys: Sequence[str]
+) -> Iterator[str]:
     """Yield what rules make of a stream, and then of each copy what those behind make of it."""
     steps, copies = steps_of(rules, before)
     left = steps[-1].left if steps else before
     yield from _rules(before, steps)
     if left is not None:
+        yield from _named(rules, before, keys)
         yield from _labels(before, steps)
         yield from _shown(plan, pipeline, left)
     for id_, copy, behind in copies:
         keys = ", ".join(_shown_key(key) for key, _ in copy.attributes) or "no attribute"
         yield f"  processors::{id_} makes a copy of it: {copy.name} with {keys}"
-        yield from _told(plan, pipeline, behind, copy)
+        yield from _told(plan, pipeline, behind, copy, keys)
 
 
 def steps_of(rules: Rules, before: Stream) -> tuple[list[Step], list[Copy]]:
@@ -121,18 +131,43 @@ def _shown_key(key: str) -> str:
     return ANY if key == probes.KEY else key
 
 
+def _named(rules: Rules, before: Stream, keys: Sequence[str]) -> Iterator[str]:
+    """Tell of keys, each tried alone, whose fate is not that of a key that nobody named."""
+    usual = _alone(rules, before, probes.KEY)
+    for key in keys:
+        fate = _alone(rules, before, key)
+        if fate not in ("", usual):
+            yield f"  label {key}: {fate}"
+
+
+def _alone(rules: Rules, before: Stream, key: str) -> str:
+    """Return the fate of the only attribute of a stream; empty where the stream goes with it."""
+    steps, _ = steps_of(rules, before.but(attributes=((key, probes.MARK),)))
+    return _fate(key, probes.MARK, steps) if not steps or steps[-1].left is not None else ""
+
+
 def _labels(before: Stream, steps: Sequence[Step]) -> Iterator[str]:
     """Tell of every attribute of points whether it lives, and who took it."""
     for key, value in before.attributes:
-        fate, last = "lives: no rule takes it", value
-        for step in steps:
-            left = dict(step.left.attributes) if step.left else {}
-            if key not in left:
-                fate = f"goes: {step.name} takes it"
-                break
-            if left[key] != last:
-                fate, last = f"lives, changed by {step.name}", left[key]
-        yield f"  label {_shown_key(key)}: {fate}"
+        yield f"  label {_shown_key(key)}: {_fate(key, value, steps)}"
+
+
+def _fate(key: str, value: Value, steps: Sequence[Step]) -> str:
+    """Tell what becomes of an attribute; one that comes with its value as it goes is the same."""
+    fate = "lives: no rule takes it"
+    before: Mapping[str, Value] = {key: value}
+    for step in steps:
+        left = dict(step.left.attributes) if step.left else {}
+        if key not in left:
+            heirs = [one for one in left if left[one] == value and one not in before]
+            if len(heirs) != 1:
+                return f"goes: {step.name} takes it"
+            (key,) = heirs
+            fate = f"lives as {key}, renamed by {step.name}"
+        elif left[key] != value:
+            fate, value = f"lives, changed by {step.name}", left[key]
+        before = left
+    return fate
 
 
 def _shown(plan: Plan, pipeline: Pipeline, last: Stream) -> Iterator[str]:

@@ -63,7 +63,7 @@ class Finding(NamedTuple):
 def find(plan: Plan, source: str, text: str, environ: Mapping[str, str]) -> list[Finding]:
     """Return all findings, leaks first, each group in the order of the file."""
     root = open_file(source, text, environ).root
-    names = (probes.NAME, *_texts(text))
+    names = (probes.NAME, *texts_of(text))
     found: list[Finding] = []
     for pipeline in plan.pipelines:
         for id_ in pipeline.exporters:
@@ -246,7 +246,7 @@ def _with_key(stream: Stream, key: str) -> Stream:
     )
 
 
-def _texts(text: str) -> tuple[str, ...]:
+def texts_of(text: str) -> tuple[str, ...]:
     """Every text in a file that could be the name of a metric or of a label."""
     found = dict.fromkeys(_scalars(document.read(text)))
     return tuple(one for one in found if one and len(one) <= NAME_LENGTH_MAX)[:NAMES_MAX]

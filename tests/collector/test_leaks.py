@@ -132,8 +132,15 @@ def test_a_leak_is_an_exit_code(tmp_path: Path) -> None:
     assert "put a redaction processor with allowed_keys last" in found.output
 
 
+KEPT = ("queue_name", "exception", "reason", "state", "hostname", "stage", "check", "schedule")
+"""Labels that the repository's file lets live, in its order."""
+
+
 def test_a_metric_is_explained() -> None:
-    """Which rule takes which label, how streams meet, and as what it is shown."""
+    """Which rule takes which label, how streams meet, and as what it is shown.
+
+    Of labels that nobody asked for those are told that the file lets live.
+    """
     found = run("explain", "celery.queue.age", "--kind", "gauge", "--attribute", "task_name=a")
     assert found.exit_code == 0
     assert found.output.splitlines() == [
@@ -143,6 +150,7 @@ def test_a_metric_is_explained() -> None:
             "streams that become equal meet by max"
         ),
         "  processors::redaction: takes any other key (resource); takes any other key (scope)",
+        *(f"  label {key}: lives: no rule takes it" for key in KEPT),
         "  label task_name: lives: no rule takes it",
         "  label any other key: goes: processors::metrics_transform takes it",
         "  exporters::prometheus: celery_queue_age (gauge) with instance, job, task_name",
@@ -162,3 +170,42 @@ def test_a_metric_that_is_dropped_or_refused_is_explained(tmp_path: Path) -> Non
     ]
     found = CliRunner().invoke(main, ["explain", "open", "--config", str(file)])
     assert found.output.splitlines()[-1] == "  exporters::file: open with no attribute"
+
+
+def test_labels_that_a_rule_names_are_explained(tmp_path: Path) -> None:
+    """Those that go where others live, that are renamed, and that are changed; others are not."""
+    file = tmp_path / "config.yaml"
+    file.write_text(OWN)
+    found = CliRunner().invoke(main, ["explain", "jobs", "--config", str(file)])
+    labels = [line for line in found.output.splitlines() if "  label" in line]
+    assert labels == [
+        "  label old: lives as new, renamed by processors::metrics_transform",
+        "  label secret: goes: processors::attributes takes it",
+        "  label route: lives, changed by processors::attributes",
+        "  label any other key: lives: no rule takes it",
+    ]
+    asked = ["explain", "jobs", "--config", str(file), "--attribute", "secret=1"]
+    assert CliRunner().invoke(main, asked).output.count("label secret: ") == 1
+
+
+OWN = """
+receivers: {otlp: {protocols: {http: {}}}}
+processors:
+  metrics_transform:
+    transforms:
+      - include: jobs
+        action: update
+        operations: [{action: update_label, label: old, new_label: new}]
+  attributes:
+    actions: [{key: secret, action: delete}, {key: route, action: hash}]
+  filter:
+    error_mode: propagate
+    metrics: {datapoint: ['attributes["quiet"] != nil']}
+exporters: {prometheus: {endpoint: "127.0.0.1:0"}}
+service:
+  pipelines:
+    metrics:
+      receivers: [otlp]
+      processors: [metrics_transform, attributes, filter]
+      exporters: [prometheus]
+"""
