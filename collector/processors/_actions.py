@@ -93,8 +93,9 @@ def _put(section: Section, action: str, key: str) -> Change:
 
 def _delete_or_hash(section: Section, action: str, key: str) -> Change:
     """Act on one key, and then on all that match a pattern."""
-    pattern = compiled(section, "pattern") if section.text("pattern") else None
-    if not key and not section.text("pattern") and not section.mistaken("key", "pattern"):
+    written = section.text("pattern")
+    pattern = compiled(section, "pattern") if written else None
+    if not key and not written and not section.mistaken("key", "pattern"):
         section.mistake("", f"{action} needs a key or a pattern")
 
     def delete(attributes: Attributes) -> Attributes:
@@ -115,7 +116,8 @@ def _extract(section: Section, key: str) -> Change:
     """Put what the named groups of a pattern match in a text under their names."""
     section.require("pattern")
     pattern = compiled(section, "pattern")
-    if pattern and not 0 < pattern.groups == len(pattern.groupindex):
+    is_told = "pattern" not in section or section.mistaken("pattern")
+    if pattern and not is_told and not 0 < pattern.groups == len(pattern.groupindex):
         section.mistake("pattern", "needs groups with names, and no other")
 
     def change(attributes: Attributes) -> Attributes:

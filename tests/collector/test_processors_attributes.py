@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.attributes import value_of
-from collector.errors import ConfigError, RuleFailed
+from collector.errors import RuleFailed
 from collector.model import Typed
 from collector.processors import attributes, resource
 from tests.collector.configured import processor
@@ -160,36 +160,3 @@ def test_resource_acts_on_resources() -> None:
     before = stream(attributes="a=1", resource="a=1", scope="a=1")
     after = replace(before, resource=(("b", Typed("int", "2")),))
     assert rewrite(before) == after
-
-
-REFUSED = [
-    "actions: []",
-    "{}",
-    "actions: [{key: a}]",
-    "actions: [{action: delete}]",
-    "actions: [{key: a, action: remove}]",
-    "actions: [{key: a, action: insert}]",
-    "actions: [{key: a, action: insert, value: b, from_attribute: c}]",
-    "actions: [{key: a, action: insert, value: b, pattern: c}]",
-    "actions: [{key: a, action: insert, value: {b: c}}]",
-    "actions: [{key: a, action: insert, from_context: client.address}]",
-    "actions: [{key: a, action: delete, value: b}]",
-    "actions: [{pattern: '(', action: delete}]",
-    "actions: [{key: a, action: extract}]",
-    "actions: [{key: a, action: extract, pattern: a}]",
-    "actions: [{key: a, action: extract, pattern: '(a)(?P<b>b)'}]",
-    "actions: [{key: a, action: convert}]",
-    "actions: [{key: a, action: convert, converted_type: bool}]",
-    "{include: {metric_names: [a]}, actions: [{key: a, action: delete}]}",
-    "{include: {match_type: strict}, actions: [{key: a, action: delete}]}",
-    "{include: {match_type: strict, metric_names: []}, actions: [{key: a, action: delete}]}",
-    "{include: {match_type: strict, resources: [{key: a}]}, actions: [{key: a, action: delete}]}",
-    "{include: {match_type: regexp, metric_names: ['(']}, actions: [{key: a, action: delete}]}",
-]
-
-
-@pytest.mark.parametrize("text", REFUSED)
-def test_what_this_engine_does_not_do_is_refused(text: str) -> None:
-    """A rule that would silently do nothing is the worst of all."""
-    with pytest.raises(ConfigError):
-        processor(attributes.read, text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.errors import ConfigError, RuleFailed
+from collector.errors import RuleFailed
 from collector.model import Kind, Typed
 from collector.processors import filter as filter_
 from tests.collector.configured import processor
@@ -132,34 +132,3 @@ def test_a_pattern_on_a_list_has_no_answer() -> None:
     odd = replace(POINT, attributes=(("a", Typed("array", "[1]")),))
     with pytest.raises(RuleFailed):
         rule('metric_conditions: [\'IsMatch(datapoint.attributes["a"], "1")\']')(odd)
-
-
-REFUSED = [
-    "metric_conditions: ['name == \"a\"']",
-    "metric_conditions: ['metric.name == ']",
-    "metric_conditions: ['metric.name']",
-    "metric_conditions: ['metric.name > \"a\"']",
-    "metric_conditions: ['metric.description == \"a\"']",
-    "metric_conditions: ['datapoint.value_int == 5']",
-    "metric_conditions: ['datapoint.time_unix_nano == 5']",
-    "metric_conditions: ['IsMatch(metric.name, \"(\")']",
-    "metric_conditions: ['IsMatch(metric.name, metric.unit)']",
-    "metric_conditions: ['HasPrefix(metric.name, \"a\")']",
-    "metric_conditions: [{context: resource, conditions: ['metric.name == \"a\"']}]",
-    "metric_conditions: [{context: resource, conditions: ['METRIC_DATA_TYPE_SUM == 2']}]",
-    "metric_conditions: [{context: span, conditions: []}]",
-    f"metric_conditions: ['metric.name == \"a\" and {'(' * 60}true{')' * 60}']",
-    "{metrics: {metric: ['name == \"a\"']}, metric_conditions: ['metric.name == \"a\"']}",
-    "metrics: {include: {match_type: strict}}",
-    "metrics: {include: {metric_names: [a]}}",
-    "metrics: {include: {match_type: expr, expressions: [a]}}",
-    "logs: {log_record: []}",
-    "error_mode: stop",
-]
-
-
-@pytest.mark.parametrize("text", REFUSED)
-def test_what_this_engine_does_not_do_is_refused(text: str) -> None:
-    """Conditions on numbers and times, and other functions, are the Collector's."""
-    with pytest.raises(ConfigError):
-        processor(filter_.read, text)

@@ -16,7 +16,7 @@ from tests.collector.configured import processor
 from tests.collector.streams import stream
 
 if TYPE_CHECKING:
-    from collector.model import Stream
+    from collector.model import Stream, Value
     from collector.rule import Rewrite
 
 CASES = [
@@ -58,20 +58,6 @@ CASES = [
         stream(attributes="a=1", merge=Merge.MAX),
     ),
 ]
-REFUSED = [
-    "summary: info",
-    "summary: debug",
-    "summary: loud",
-    "blocked_values: ['(']",
-    "blocked_key_patterns: ['[[:alpha:]]']",
-    "hash_function: sha2",
-    "{hash_function: hmac-sha256, hmac_key: short}",
-    "{hash_function: hmac-sha512, hmac_key: 0123456789abcdef0123456789abcdef}",
-    "url_sanitizer: {enabled: true}",
-    "db_sanitizer: {sql: {enabled: true}}",
-    "allowed_key: [a]",
-    "allowed_keys: {a: true}",
-]
 
 
 def rule(text: str) -> Rewrite:
@@ -93,11 +79,99 @@ def test_a_value_of_any_type_goes_with_its_key() -> None:
     assert rule("allowed_keys: [a]")(hidden) == stream()
 
 
-@pytest.mark.parametrize("text", REFUSED)
-def test_what_this_engine_does_not_do_is_refused(text: str) -> None:
-    """A redaction rule that would silently do nothing is the worst of all."""
-    with pytest.raises(ConfigError):
-        processor(redaction.read, text)
+# What `sha1sum` and `openssl dgst` say of acme, with keys of exactly the bytes that are needed.
+KEY = "0123456789abcdef0123456789abcdef"
+DIGESTS = [
+    ("hash_function: md5", "53bce4f1dfa0fe8e7ca126f91b35d3a6"),
+    ("hash_function: sha1", "293abb6b76d7791c0732cc517d38c4b5c734b87f"),
+    ("hash_function: sha3", "51d5d86f52c390f55c86ee644e76fc12c0fcef6a5e2d442e9177d94bf8cb98dc"),
+    (
+        f"hash_function: hmac-sha256, hmac_key: {KEY}",
+        "d8ad00265ff0a302d72247bcd296954337283c37fd952e4402787e655458b2ae",
+    ),
+    (
+        f"hash_function: HMAC-SHA512, hmac_key: {KEY * 2}",
+        "27866c6737e68a941e8e6c5ece9f0d197dc9f7eed4401d5c58b21eb70db4cf902d651853c6907b9299bc80256efe14bcb7d408077c5ed5232fb2f5083a74a37a",
+    ),
+]
+
+
+@pytest.mark.parametrize(("function", "digest"), DIGESTS)
+def test_a_digest_stands_in_place_of_what_matches(function: str, digest: str) -> None:
+    """Of the match alone by a value's pattern, of the whole value by its key's."""
+    blocked = "blocked_values: [acme], blocked_key_patterns: [tenant]"
+    rewrite = rule(f"{{allow_all_keys: true, {blocked}, {function}}}")
+    before = stream(attributes="a=x-acme-y tenant=acme")
+    assert rewrite(before) == stream(attributes=f"a=x-{digest}-y tenant={digest}")
+
+
+FIVE, LIST, EMPTY = Typed("int", "5"), Typed("array", '["acme"]'), Typed("empty", "")
+VALUES: list[tuple[str, str, Value, Value]] = [
+    # Settings, a key, its value, and what is left of it.
+    ("blocked_values: [x], allowed_values: [public]", "a", "x public", "x public"),
+    ("blocked_values: [x], allowed_values: [public]", "a", "x", "****"),
+    ("blocked_key_patterns: [k], allowed_values: [public]", "key", "public", "public"),
+    ("blocked_values: [x], ignored_keys: [a]", "a", "x", "x"),
+    ("blocked_values: [x], ignored_keys: [a]", "ab", "x", "****"),
+    ("blocked_values: [x], ignored_key_patterns: [b]", "abc", "x", "x"),
+    ("blocked_key_patterns: [a], ignored_keys: [a]", "a", "x", "x"),
+    ("blocked_key_patterns: [z, a]", "a", "x", "****"),
+    ("blocked_key_patterns: [a]", "a", "", "****"),
+    ("blocked_key_patterns: [a]", "a", "x\ny", "****\n****"),
+    ("blocked_values: [x, y]", "a", "xyz", "********z"),
+    # Values of other types have no text, unless all types are meant.
+    ("blocked_values: [.]", "a", FIVE, FIVE),
+    ("blocked_values: [.], redact_all_types: true", "a", FIVE, "****"),
+    ("blocked_values: [acme]", "a", LIST, LIST),
+    ("blocked_values: [acme], redact_all_types: true", "a", LIST, '["****"]'),
+    ("blocked_values: [x], redact_all_types: true", "a", LIST, LIST),
+    ("blocked_values: [^$$]", "a", FIVE, "****"),
+    ("blocked_values: [x], redact_all_types: true", "a", FIVE, FIVE),
+    ("blocked_key_patterns: [a]", "a", FIVE, "****"),
+    ("blocked_key_patterns: [a]", "a", EMPTY, "****"),
+    ("blocked_key_patterns: [a], allowed_values: ['5']", "a", FIVE, "****"),
+    ("blocked_key_patterns: [a], allowed_values: ['5'], redact_all_types: true", "a", FIVE, FIVE),
+]
+
+
+@pytest.mark.parametrize(("settings", "key", "value", "after"), VALUES)
+def test_what_is_left_of_a_value(settings: str, key: str, value: Value, after: Value) -> None:
+    """Ignored keys first, then allowed values, blocked keys, blocked values; the rest stays."""
+    rewrite = rule(f"{{allow_all_keys: true, {settings}}}")
+    assert rewrite(_everywhere(key, value)) == _everywhere(key, after)
+
+
+def _everywhere(key: str, value: Value) -> Stream:
+    bare, pair = stream(), ((key, value),)
+    scope = bare.scope._replace(attributes=pair)
+    return replace(bare, resource=pair, scope=scope, attributes=pair)
+
+
+LOOKS_AT_VALUES = ["allowed_values", "blocked_key_patterns", "blocked_values"]
+
+
+@pytest.mark.parametrize("key", LOOKS_AT_VALUES)
+def test_whoever_looks_at_values_says_so(key: str) -> None:
+    """Otherwise what became of one stream would be taken for what becomes of all with its keys."""
+    assert processor(redaction.read, "allowed_keys: [a]").is_blind
+    assert processor(redaction.read, "ignored_key_patterns: [a]").is_blind
+    assert not processor(redaction.read, f"{key}: [a]").is_blind
+
+
+def test_sanitizers_that_are_turned_off_are_no_mistake() -> None:
+    """They are the Collector's defaults, written out."""
+    off = "{enabled: false, attributes: [a]}"
+    databases = ", ".join(f"{name}: {off}" for name in DATABASES)
+    text = f"""
+    url_sanitizer: {{enabled: false, attributes: [a], sanitize_span_name: true}}
+    db_sanitizer: {{sanitize_span_name: true, {databases}}}
+    summary: silent
+    allow_all_keys: true
+    """
+    assert rule(text)(stream(attributes="a=1")) == stream(attributes="a=1")
+
+
+DATABASES = ("es", "memcached", "mongo", "opensearch", "redis", "sql", "valkey")
 
 
 def test_a_key_that_is_too_short_is_told_once_and_not_shown() -> None:

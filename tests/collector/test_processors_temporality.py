@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.errors import ConfigError
 from collector.model import Kind, Temporality
 from collector.processors import cumulative_to_delta, delta_to_cumulative, groupbyattrs, interval
 from tests.collector.configured import processor
@@ -57,22 +56,3 @@ def test_attributes_move_to_the_resource() -> None:
     before = stream(attributes="a=1 b=2 c=3", resource="b=0 d=4")
     assert rewrite(before) == stream(attributes="c=3", resource="a=1 b=2 d=4")
     assert rewrite(stream(attributes="c=3")) == stream(attributes="c=3")
-
-
-REFUSED = [
-    (cumulative_to_delta.read, "{}"),
-    (cumulative_to_delta.read, "initial_value: auto"),
-    (cumulative_to_delta.read, "initial_value: drop"),
-    (cumulative_to_delta.read, "{initial_value: keep, include: {metric_types: [sum]}}"),
-    (delta_to_cumulative.read, "max_stale: 0s"),
-    (delta_to_cumulative.read, "max_streams: -1"),
-    (interval.read, "interval: 0s"),
-    (interval.read, "pass_through: true"),
-]
-
-
-@pytest.mark.parametrize(("read", "text"), REFUSED)
-def test_what_would_not_be_so_is_refused(read: Callable[[Section], Processor], text: str) -> None:
-    """Counting from the collector's start, or some metrics only, is the Collector's."""
-    with pytest.raises(ConfigError):
-        processor(read, text)
