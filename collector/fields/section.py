@@ -47,8 +47,8 @@ class File:
         self.root = Section(self, "", Entry(0, resolved.root))
 
     def mistake(self, problem: Problem) -> None:
-        """Write a mistake down; a line with an unreadable reference has had its message."""
-        if problem.line not in self._unread:
+        """Write a mistake down once; a line with an unreadable reference has had its message."""
+        if problem.line not in self._unread and problem not in self._problems:
             self._problems.append(problem)
 
     def warn(self, path: str, line: int, what: str) -> None:

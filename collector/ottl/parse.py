@@ -64,7 +64,7 @@ TRUE: "true"
 FALSE: "false"
 NIL: "nil"
 COMPARES: "==" | "!=" | ">=" | "<=" | ">" | "<"
-NUMBER: /[-+]?(\d+\.\d*|\.\d+)([eE][-+]?\d+)?|[-+]?\d+/
+NUMBER: /[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+/
 STRING: /"(\\.|[^\\"])*"/s
 UPPER: /[A-Z][A-Za-z0-9_]*/
 LOWER: /[a-z][a-z0-9_]*/
@@ -187,11 +187,18 @@ def _value(token: Token) -> str | float | None:
 
 
 def _number(token: Token) -> float:
-    is_whole = token.lstrip("+-").isdigit()
-    number = float(token)
-    if abs(number) >= 2**63 if is_whole else not isfinite(number):
-        raise Refused(_column(token), "a number beyond 64 bits")
-    return int(token) if is_whole else number
+    beyond = Refused(_column(token), "a number beyond 64 bits")
+    digits = token.lstrip("+-0") or "0"
+    if not digits.isdigit():
+        number = float(token)
+        if isfinite(number):
+            return number
+        raise beyond
+    # Twenty digits are too many already, and Python reads no thousands of them.
+    whole = int(digits[:20]) * (-1 if token.startswith("-") else 1)
+    if -(2**63) <= whole < 2**63:
+        return whole
+    raise beyond
 
 
 def _unquoted(token: Token) -> str:

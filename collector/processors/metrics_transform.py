@@ -51,8 +51,7 @@ def _transform(section: Section) -> tuple[Rewrite, bool]:
     section.require("include", "action")
     action = section.choice("action", ("update", "insert", "combine", "group"), "update")
     include = section.text("include")
-    if "include" in section and not include:
-        section.mistake("include", "must not be empty")
+    _not_empty(section, "include")
     match_type = section.choice("match_type", ("strict", "regexp", ""), "strict")
     pattern = _names.compiled(section, "include") if match_type == "regexp" else None
     matches = _names.matcher(pattern) if match_type == "regexp" else include.__eq__
@@ -93,8 +92,13 @@ def _is_blind(operation: Section) -> bool:
 
 def _require_new_name(section: Section) -> None:
     section.require("new_name")
-    if "new_name" in section and not section.text("new_name") and not section.mistaken("new_name"):
-        section.mistake("new_name", "must not be empty")
+    _not_empty(section, "new_name")
+
+
+def _not_empty(section: Section, *keys: str) -> None:
+    for key in keys:
+        if key in section and not section.text(key) and not section.mistaken(key):
+            section.mistake(key, "must not be empty")
 
 
 def _group(section: Section) -> Rewrite:
@@ -192,9 +196,7 @@ def _add_label(section: Section) -> Rewrite:
     """Add a label where it is absent."""
     section.require("new_label", "new_value")
     label, value = section.text("new_label"), _new_value(section)
-    for key in ("new_label", "new_value"):
-        if key in section and not section.text(key) and not section.mistaken(key):
-            section.mistake(key, "must not be empty")
+    _not_empty(section, "new_label", "new_value")
 
     def rewrite(stream: Stream) -> Stream:
         if get(stream.attributes, label) is not None:
@@ -208,8 +210,7 @@ def _update_label(section: Section) -> Rewrite:
     """Rename a label, in the place of one that has that name, and then its values."""
     section.require("label")
     label, new_label = section.text("label"), section.text("new_label")
-    if "label" in section and not label and not section.mistaken("label"):
-        section.mistake("label", "must not be empty")
+    _not_empty(section, "label")
     if label and label == new_label:
         section.mistake("new_label", "is the label's name already")
     values = dict(map(_value_action, section.sections("value_actions")))
