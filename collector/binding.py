@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from collector.errors import Reason
-from collector.ledger.book import BIN, Book, Rows, differ
+from collector.ledger.columns import BIN, Rows, differ
 from collector.ledger.deltas import Deltas
 from collector.ledger.distributions import Distributions
 from collector.ledger.exemplars import NO_SERIES, Exemplars
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from collector.ledger.book import Book
     from collector.ledger.ledger import Ledger
     from collector.reading import Reading
     from collector.route import Router, Routes

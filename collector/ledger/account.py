@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from collector.ledger.book import NOBODY
+from collector.ledger.columns import NOBODY
 from collector.ledger.readout import NOWHERE
 
 if TYPE_CHECKING:

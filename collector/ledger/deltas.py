@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from collector.ledger.book import BIN
+from collector.ledger.columns import BIN
 from collector.ledger.scalars import Counts
 
 if TYPE_CHECKING:

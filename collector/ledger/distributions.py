@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from collector.ledger.book import BIN, Rows, some_of
+from collector.ledger.columns import BIN, Rows, some_of
 from collector.ledger.deltas import Intervals
 from collector.ledger.exact import Exact, sum_doubles_by
 from collector.ledger.lives import Lives
@@ -62,17 +62,23 @@ class Groups(NamedTuple):
 class Distributions(Exact, Lives):
     """One row per source and life; `base` is what the row took over from lives that are closed."""
 
-    columns = (*Exact.columns, "counts", "sums", "base_counts", "times")
+    columns = (
+        *Exact.columns,
+        ("counts", np.int64),
+        ("sums", np.float64),
+        ("base_counts", np.int64),
+        ("times", np.uint64),
+    )
+    counts: NDArray[np.int64]
+    sums: NDArray[np.float64]
+    base_counts: NDArray[np.int64]
+    times: NDArray[np.uint64]
+    """Time of the newest reading, nanoseconds; kept where the start is unknown."""
 
     def __init__(self, owners: Owners | None = None) -> None:
         super().__init__(owners)
-        self.counts = np.zeros(1, np.int64)
-        self.sums = np.zeros(1, np.float64)
-        self.base_counts = np.zeros(1, np.int64)
-        self.times = np.zeros(1, np.uint64)
-        """Time of the newest reading, nanoseconds; kept where the start is unknown."""
         self.intervals: Intervals = Intervals()
-        self._groups = _grouped(np.zeros(0, np.intp), self.series[:0])
+        self._groups: Groups | None = None
 
     @abstractmethod
     def _put(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
@@ -160,11 +166,13 @@ class Distributions(Exact, Lives):
         """Group the rows that say something; made anew only where that has changed."""
         rows, known = self.spoken(), self._groups
         series = self.series[rows]
-        if not np.array_equal(rows, known.rows) or not np.array_equal(
-            series, known.series[known.places]
+        if (
+            known is None
+            or not np.array_equal(rows, known.rows)
+            or not np.array_equal(series, known.series[known.places])
         ):
-            self._groups = _grouped(rows, series)
-        return self._groups
+            known = self._groups = _grouped(rows, series)
+        return known
 
     def counted_rows(
         self,

@@ -33,12 +33,12 @@ class Exact(Book):
     Arithmetic, 1997): two in columns, and what is left of them, which is rare, beside.
     """
 
-    columns = (*Book.columns, "base_floats", "base_lows")
+    columns = (*Book.columns, ("base_floats", np.float64), ("base_lows", np.float64))
+    base_floats: NDArray[np.float64]
+    base_lows: NDArray[np.float64]
 
     def __init__(self, owners: Owners | None = None) -> None:
         super().__init__(owners)
-        self.base_floats = np.zeros(1, np.float64)
-        self.base_lows = np.zeros(1, np.float64)
         self._rest: dict[int, list[float]] = {}
 
     def gain_double(self, row: int, double: float) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from collector.histogram import add, exponential, negated
-from collector.ledger.book import BIN, Rows, each_of
+from collector.ledger.columns import BIN, Rows, each_of
 from collector.ledger.distributions import Chosen, Distributions
 from collector.reading import HistogramReading
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from collector.ledger.book import Mask
+    from collector.ledger.columns import Mask
     from collector.ledger.owners import Owners
     from collector.reading import Exponential, Grid, Reading
 

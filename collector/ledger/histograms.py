@@ -15,7 +15,7 @@ from collector.reading import HistogramTable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from collector.ledger.book import Rows
+    from collector.ledger.columns import Rows
     from collector.ledger.owners import Owners
     from collector.reading import Reading
 
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 class Histograms(Distributions):
     """One row per source and life, in all of which the buckets have the same bounds."""
 
-    columns = (*Distributions.columns, "buckets", "base_buckets")
+    buckets: NDArray[np.int64]
+    """Shape (rows, bounds + 1), as is the next; not cumulated."""
+    base_buckets: NDArray[np.int64]
 
     def __init__(self, bounds: tuple[float, ...], owners: Owners | None = None) -> None:
-        super().__init__(owners)
+        vector = np.dtype((np.int64, (len(bounds) + 1,)))
+        self.columns = (*self.columns, ("buckets", vector), ("base_buckets", vector))
         self.bounds = bounds
-        self.buckets = np.zeros((1, len(bounds) + 1), np.int64)
-        self.base_buckets = np.zeros((1, len(bounds) + 1), np.int64)
+        super().__init__(owners)
 
     def _put(self, rows: Rows, reading: Reading, chosen: Chosen) -> None:
         self.buckets[rows] = _buckets_of(reading)[chosen]

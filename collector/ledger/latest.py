@@ -9,23 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from collector.ledger.book import Rows, some_of
+from collector.ledger.columns import some_of
 from collector.ledger.scalars import Scalars
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from collector.ledger.owners import Owners
+    from collector.ledger.columns import Rows
 
 
 class Latest(Scalars):
     """One row per source."""
 
-    columns = (*Scalars.columns, "times")
-
-    def __init__(self, owners: Owners | None = None) -> None:
-        super().__init__(owners)
-        self.times = np.zeros(1, np.uint64)
+    columns = (*Scalars.columns, ("times", np.uint64))
+    times: NDArray[np.uint64]
+    """Time of the newest reading, nanoseconds."""
 
     def record(
         self,

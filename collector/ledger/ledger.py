@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from collector.ledger.book import Book, Mask
+    from collector.ledger.book import Book
+    from collector.ledger.columns import Mask
     from collector.ledger.distributions import Distributions
     from collector.ledger.scalars import Contributions, Scalars
     from collector.reading import HistogramTable

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from collector.ledger.book import BIN, Book, Rows, each_of
+from collector.ledger.book import Book
+from collector.ledger.columns import BIN, Rows, each_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from collector.ledger.book import Mask
+    from collector.ledger.columns import Mask
     from collector.ledger.owners import Owners
     from collector.model import Merge
 

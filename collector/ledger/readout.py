@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from collector.ledger.book import Mask
+    from collector.ledger.columns import Mask
     from collector.ledger.ledger import Ledger
     from collector.ledger.scalars import Contributions
     from collector.reading import Exemplar, HistogramReading, HistogramTable

@@ -13,8 +13,6 @@ from collector.model import Merge
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from collector.ledger.owners import Owners
-
 INT_MAX = 2**62
 """Beyond, integers go on as doubles, and what these cannot hold stays behind."""
 
@@ -27,12 +25,9 @@ Contributions = tuple[
 class Scalars(Book):
     """A book of single numbers."""
 
-    columns = (*Book.columns, "ints", "floats")
-
-    def __init__(self, owners: Owners | None = None) -> None:
-        super().__init__(owners)
-        self.ints = np.zeros(1, np.int64)
-        self.floats = np.zeros(1, np.float64)
+    columns = (*Book.columns, ("ints", np.int64), ("floats", np.float64))
+    ints: NDArray[np.int64]
+    floats: NDArray[np.float64]
 
     def contributions(self) -> Contributions:
         """Return what rows add to their series."""
@@ -43,11 +38,13 @@ class Scalars(Book):
 class Counts(Scalars, Exact):
     """A book of what only grows; a row's base is what it took over from rows that are closed."""
 
-    columns = (*Exact.columns, "ints", "floats", "base_ints")
-
-    def __init__(self, owners: Owners | None = None) -> None:
-        super().__init__(owners)
-        self.base_ints = np.zeros(1, np.int64)
+    columns = (
+        *Exact.columns,
+        ("ints", np.int64),
+        ("floats", np.float64),
+        ("base_ints", np.int64),
+    )
+    base_ints: NDArray[np.int64]
 
     def counted(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return what rows count without their bases, as integers and doubles."""

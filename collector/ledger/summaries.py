@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.ledger.book import BIN, Rows, each_of
+from collector.ledger.columns import BIN, Rows, each_of
 from collector.ledger.distributions import Chosen, Distributions
 from collector.reading import SummaryReading
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from collector.ledger.book import Mask
+    from collector.ledger.columns import Mask
     from collector.ledger.owners import Owners
     from collector.reading import Reading
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from collector.ledger.book import BIN, Rows
+from collector.ledger.columns import BIN
 from collector.ledger.lives import Lives
 from collector.ledger.scalars import Counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from collector.ledger.owners import Owners
+    from collector.ledger.columns import Rows
 
 
 class Totals(Counts, Lives):
@@ -27,12 +27,9 @@ class Totals(Counts, Lives):
     of the two, as both only grow from 0.
     """
 
-    columns = (*Counts.columns, "times")
-
-    def __init__(self, owners: Owners | None = None) -> None:
-        super().__init__(owners)
-        self.times = np.zeros(1, np.uint64)
-        """Time of the newest reading, nanoseconds; kept where the start is unknown."""
+    columns = (*Counts.columns, ("times", np.uint64))
+    times: NDArray[np.uint64]
+    """Time of the newest reading, nanoseconds; kept where the start is unknown."""
 
     def record(self, rows: Rows, values: NDArray[Any], *, unique: bool) -> None:
         """Take readings of lives whose start is known; `unique` says that no row is there twice."""

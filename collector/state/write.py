@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from collector.ledger.book import NOBODY
+from collector.ledger.columns import NOBODY
 from collector.ledger.distributions import Distributions
 from collector.ledger.lives import Lives
 from collector.ledger.scalars import Scalars
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-    from collector.ledger.book import Book, Mask
+    from collector.ledger.book import Book
+    from collector.ledger.columns import Mask
     from collector.ledger.ledger import Ledger
     from collector.model import Stream
     from collector.register import Register

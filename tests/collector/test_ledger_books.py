@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from collector.ledger.book import BIN
+from collector.ledger.columns import BIN
 from collector.ledger.deltas import REMEMBERED, Deltas
 from collector.ledger.totals import Totals
 
