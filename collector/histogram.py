@@ -112,12 +112,14 @@ def bound(index: int, scale: int) -> float:
 
 
 def _index(value: float, scale: int) -> int:
-    """Return the bucket of a positive value; by its own bounds, as logarithms are rounded."""
-    index = math.ceil(math.ldexp(math.log2(value), scale)) - 1
+    """Return the bucket of a positive value.
+
+    Logarithms are rounded, so they say where to begin, at the bucket above or at the one itself,
+    and the bounds where it ends.
+    """
+    index = math.ceil(math.ldexp(math.log2(value), scale))
     while bound(index, scale) >= value:
         index -= 1
-    while bound(index + 1, scale) < value:
-        index += 1
     return index
 
 

@@ -62,7 +62,7 @@ class Exact(Book):
 
     def based(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Return all pieces of the bases of rows, each with its row."""
-        if not (self.base_floats.any() or self._rest):
+        if not (self.base_floats.any() or self.base_lows.any() or self._rest):
             return rows[:0], self.base_floats[:0]
         own = rows[(self.base_floats[rows] != 0) | (self.base_lows[rows] != 0)]
         columns = np.concatenate([self.base_floats[own], self.base_lows[own]])
@@ -114,7 +114,7 @@ def sum_by(
     # A sum of two doubles is rounded right by the processor; so is an integer that is a double.
     rough = np.bincount(groups, weights=np.abs(ints.astype(np.float64)), minlength=size)
     terms = np.bincount(groups[floats != 0], minlength=size) + (rough != 0)
-    inexact, rows, spans = _members(groups, (terms > 2) | (rough > EXACT))
+    inexact, rows, spans = _members(groups, (terms > 2) | (rough >= EXACT))
     own_ints, own_floats = ints[rows].tolist(), floats[rows].tolist()
     sums[inexact] = [_exactly(own_ints[own], own_floats[own]) for own in spans]
     return sums

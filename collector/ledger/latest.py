@@ -50,7 +50,9 @@ class Latest(Scalars):
 
     def silence(self, rows: NDArray[np.intp], times: NDArray[np.uint64]) -> None:
         """Take no-recorded-value points: these sources have nothing to say for now."""
-        rows = rows[times >= self.times[rows]]
+        newer = times >= self.times[rows]
+        rows, times = rows[newer], times[newer]
+        np.maximum.at(self.times, rows, times)  # a row may be there twice
         self.present[rows] = False
         self.ints[rows] = 0
         self.floats[rows] = 0.0

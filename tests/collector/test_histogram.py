@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.histogram import _index, add, bound, coarser, exponential, negated
-from collector.reading import Exponential, Grid
+from collector.histogram import _index, add, bound, coarser, exponential, merge, negated
+from collector.reading import Exponential, Grid, HistogramReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,6 +96,50 @@ def test_a_vector_lies_on_its_grid() -> None:
     grid = Grid(2, 0.5, range(-1, 2), range(7, 8))
     vector = np.array([9, 1, 0, 2, 5, 0, 0, 0], np.int64)
     assert exponential(grid, vector) == Exponential(2, 0.5, 9, {-1: 1, 1: 2}, {7: 5})
+
+
+explicit = st.tuples(
+    st.lists(st.sampled_from([0.1, 0.5, 1.0, 1.5, 2.0, 3.0]), max_size=8),
+    st.sets(st.sampled_from([0.5, 1.0, 2.0, 2.5])),
+)
+
+
+@given(st.lists(explicit, min_size=1, max_size=4))
+def test_histograms_meet_at_the_bounds_that_all_have(
+    drawn: list[tuple[list[float], set[float]]],
+) -> None:
+    """There they count what one histogram of all values would, a value on a bound below it."""
+    made = []
+    for some, own in drawn:
+        bounds = tuple(sorted(own))
+        cumulated = [sum(value <= upper for value in some) for upper in bounds]
+        made.append(HistogramReading(bounds, cumulated, len(some), math.fsum(some)))
+    every = [value for some, _ in drawn for value in some]
+    shared = sorted(set.intersection(*(own for _, own in drawn)))
+    total = merge(made)
+    assert (total.bounds, total.count, total.native) == (tuple(shared), len(every), None)
+    assert list(total.cumulated) == [sum(value <= upper for value in every) for upper in shared]
+    assert total.sum == math.fsum(math.fsum(some) for some, _ in drawn)
+
+
+def test_native_buckets_meet_where_all_have_some() -> None:
+    """Only when they are asked for; a part that has none takes them away."""
+    native = HistogramReading((), [], 5, 1.0, lambda: Exponential(1, 0.0, 2, {2: 3}, {}))
+    plain = HistogramReading((), [], 4, 2.0)
+    together = merge([native, native]).native
+    assert together is not None
+    assert together() == Exponential(1, 0.0, 4, {2: 6}, {})
+    assert merge([native, plain]).native is None
+    assert merge([native]) is native
+
+
+def test_a_part_that_is_alone_is_what_it_was() -> None:
+    """Its grid, too; so is what is on the coarsest grid already."""
+    part = Exponential(3, 0.5, 5, {1: 2}, {-4: 7})
+    assert add([part]) is part
+    assert coarser(part, 3) is part
+    assert coarser(part, 1) == Exponential(1, 0.5, 5, {0: 2}, {-1: 7})
+    assert negated(part) == Exponential(3, 0.5, -5, {1: -2}, {-4: -7})
 
 
 def test_bounds_reach_over_all_doubles() -> None:
