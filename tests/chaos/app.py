@@ -46,6 +46,11 @@ _ENDS: dict[type, tuple[str, str]] = {
     Ignore: ("ignored", ""),
     Reject: ("rejected", "rejected"),
 }
+_BEGIN = "INSERT INTO execution VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
+_END = (
+    "INSERT INTO execution VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (id)"
+    " DO UPDATE SET outcome = EXCLUDED.outcome, detail = EXCLUDED.detail"
+)
 
 
 def write(statement: str, values: Sequence[str]) -> None:
@@ -74,20 +79,24 @@ class Recorded(Task):  # type: ignore[type-arg] # generic in the stubs, and not 
         request = self.request
         message = f"{request.id} {request.retries}"
         who = (uuid.uuid4().hex, str(request.hostname), self.name, message)
-        begin = "INSERT INTO execution VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
-        end = (
-            "INSERT INTO execution VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (id)"
-            " DO UPDATE SET outcome = EXCLUDED.outcome, detail = EXCLUDED.detail"
-        )
         try:
-            write(begin, who)
+            write(_BEGIN, who)
             value = self.run(*args, **kwargs)
+            write(_END, (*who, "success", ""))
         except Exception as error:
-            name = type(error).__name__
-            write(end, (*who, *_ENDS.get(type(error), ("failed", name))))
+            try:
+                write(_END, (*who, *_end(error)))
+            except Exception as struck:
+                # A cold stop raises in the middle of whatever solo runs, also of that row. It is
+                # what Celery sees then, and how this ended.
+                write(_END, (*who, *_end(struck)))
+                raise
             raise
-        write(end, (*who, "success", ""))
         return value
+
+
+def _end(error: Exception) -> tuple[str, str]:
+    return _ENDS.get(type(error), ("failed", type(error).__name__))
 
 
 task = partial(app.task, base=Recorded)
