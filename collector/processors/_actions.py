@@ -26,7 +26,7 @@ Change: TypeAlias = Callable[["Attributes"], "Attributes"]
 
 PUTTING = ("insert", "update", "upsert")
 ACTIONS = (*PUTTING, "delete", "hash", "extract", "convert")
-INT64_MAX = 2**63 - 1
+_INT64 = range(-(2**63), 2**63)
 _INT = re.compile("[-+]?[0-9]{1,40}")
 """Nobody writes 64 bits in more digits, and Python refuses to read thousands of them."""
 _DOUBLE = re.compile(
@@ -107,7 +107,7 @@ def _delete_or_hash(section: Section, action: str, key: str) -> Change:
         if found is not None:
             attributes = put(attributes, {key: hashed(found)})
         again = {k: hashed(v) for k, v in attributes if pattern and pattern.search(k)}
-        return put(attributes, again) if again else attributes
+        return put(attributes, again)
 
     return delete if action == "delete" else hash_
 
@@ -143,9 +143,9 @@ def _convert(section: Section, key: str) -> Change:
 def _int(value: Value) -> Value:
     thing = plain(value)
     if isinstance(thing, str):
-        is_int = _INT.fullmatch(thing) and -INT64_MAX - 1 <= int(thing) <= INT64_MAX
+        is_int = _INT.fullmatch(thing) and int(thing) in _INT64
         return value_of(int(thing)) if is_int else value
-    if isinstance(thing, float) and not abs(thing) <= INT64_MAX:
+    if isinstance(thing, float) and not _INT64.start <= thing < _INT64.stop:
         raise RuleFailed  # what Go makes of it depends on the machine
     return value_of(int(thing)) if isinstance(thing, (int, float)) else value
 

@@ -46,32 +46,22 @@ def any_of(section: Section, key: str, unless: str) -> Matches:
         section.require("match_type", key)
     match_type = section.choice("match_type", ("strict", "regexp"), "strict", elsewhere=("expr",))
     cache(section.section("regexp"))
-    names = section.names(key, least=1)
     if match_type == "strict":
-        return frozenset(name.text for name in names).__contains__
-    found = [_pattern(section, key, n, *name) for n, name in enumerate(names)]
-    return lambda text: any(matches(text) for matches in found)
+        return frozenset(name.text for name in section.names(key, least=1)).__contains__
+    found = patterns(section, key, least=1)
+    return lambda text: any(pattern.search(text) for pattern in found)
 
 
-def patterns(section: Section, key: str) -> tuple[re.Pattern[str], ...]:
+def patterns(section: Section, key: str, least: int = 0) -> tuple[re.Pattern[str], ...]:
     """Read a list of patterns; one that cannot be run is a mistake."""
     found = []
-    for number, (line, text, shown) in enumerate(section.names(key)):
+    for number, (line, text, shown) in enumerate(section.names(key, least=least)):
         try:
             found.append(go_regexp.compile(text))
         except go_regexp.Unsupported as error:
             what = str(error) if shown == f'"{text}"' else f"{shown} cannot be used here"
             section.mistake(f"{key}[{number}]", what, error.hint, line)
     return tuple(found)
-
-
-def _pattern(section: Section, key: str, number: int, line: int, text: str, shown: str) -> Matches:
-    try:
-        return go_regexp.compile(text).search
-    except go_regexp.Unsupported as error:
-        what = str(error) if shown == f'"{text}"' else f"{shown} cannot be used here"
-        section.mistake(f"{key}[{number}]", what, error.hint, line)
-        return partial(operator.is_, None)
 
 
 def cache(section: Section) -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collector.fields.section import Section
 
 _SEND_BATCH_SIZE = 8192
-_METADATA_CARDINALITY_LIMIT = 1000
 
 
 def read(section: Section) -> Processor:
@@ -29,7 +28,7 @@ def read(section: Section) -> Processor:
     size_max = section.whole("send_batch_max_size")
     if 0 < size_max < size:
         section.mistake("send_batch_max_size", f"must be at least send_batch_size, which is {size}")
-    section.whole("metadata_cardinality_limit", _METADATA_CARDINALITY_LIMIT)
+    section.whole("metadata_cardinality_limit")
     keys = [key.lower() for key in section.words("metadata_keys")]
     if len(keys) > len(set(keys)):
         section.mistake("metadata_keys", "names a key twice; upper case does not count")

@@ -67,8 +67,12 @@ CASES = [
     ("{key: c, action: hash}", point(a="1", b="2")),
     # Named groups.
     ("{key: a, pattern: '(?P<b>.)(?P<c>.?)', action: extract}", point(a="1", b="1", c="")),
+    ("{key: a, pattern: '(?P<b>x)?(?P<c>.)', action: extract}", point(a="1", b="", c="1")),
     ("{key: a, pattern: '(?P<b>x)', action: extract}", point(a="1", b="2")),
     ("{key: c, pattern: '(?P<b>.)', action: extract}", point(a="1", b="2")),
+    # What is not there has no type and no value.
+    ("{key: c, action: convert, converted_type: string}", point(a="1", b="2")),
+    ("{key: c, action: convert, converted_type: int}", point(a="1", b="2")),
     # Several, in their order.
     (
         "{key: c, from_attribute: a, action: insert}, {key: a, action: delete}",
@@ -96,7 +100,10 @@ CONVERSIONS: list[tuple[str, Value, Value]] = [
     ("int", "0" * 5000, "0" * 5000),
     ("int", str(-(2**63)), Typed("int", str(-(2**63)))),
     ("double", "9" * 5000, "9" * 5000),
+    ("int", str(2**63 - 1), Typed("int", str(2**63 - 1))),
     ("int", str(2**63), str(2**63)),
+    ("int", str(-(2**63) - 1), str(-(2**63) - 1)),
+    ("int", Typed("double", str(-(2.0**63))), Typed("int", str(-(2**63)))),
     ("int", Typed("double", "-1.9"), Typed("int", "-1")),
     ("int", Typed("bool", "true"), Typed("int", "1")),
     ("int", Typed("array", "[1]"), Typed("array", "[1]")),
@@ -117,7 +124,9 @@ def test_conversions(type_: str, before: Value, after: Value) -> None:
     assert rewrite(point(a=before)) == point(a=after)
 
 
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e300"])
+@pytest.mark.parametrize(
+    "text", ["NaN", "Infinity", "1e300", "9223372036854775808", "-9223372036854777856"]
+)
 def test_a_number_too_large_for_an_integer_is_no_point(text: str) -> None:
     """What Go makes of it depends on the machine; so the stream is kept out."""
     with pytest.raises(RuleFailed):
@@ -139,6 +148,14 @@ def test_hashes_are_of_bytes(value: Value, digits: str) -> None:
     assert rule("{key: a, action: hash}")(point(a=value)) == point(a=digits)
 
 
+def test_an_attribute_without_a_name_stands_in_for_none() -> None:
+    """It is copied by nobody who names no attribute to copy from."""
+    before = point(**{"": "9"})
+    assert rule("{key: c, default_value: x, action: insert}")(before) == point(
+        **{"": "9", "c": "x"}
+    )
+
+
 def test_the_metrics_are_chosen_by_name() -> None:
     """Included, if anything is, and not excluded."""
     text = (
@@ -155,8 +172,10 @@ def test_the_metrics_are_chosen_by_name() -> None:
 def test_resource_acts_on_resources() -> None:
     """The same actions, and points and scopes stay."""
     text = "attributes: [{key: a, action: delete}, {key: b, value: 2, action: insert}]"
-    rewrite = processor(resource.read, text).rewrite
+    configured = processor(resource.read, text)
+    rewrite = configured.rewrite
     assert rewrite is not None
+    assert configured.is_blind  # to what points say
     before = stream(attributes="a=1", resource="a=1", scope="a=1")
     after = replace(before, resource=(("b", Typed("int", "2")),))
     assert rewrite(before) == after

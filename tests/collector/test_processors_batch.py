@@ -13,6 +13,7 @@ ACCEPTED = [
     "timeout: 200ms",
     "{send_batch_size: 100, send_batch_max_size: 100}",
     "{send_batch_size: 0, send_batch_max_size: 10}",
+    "metadata_keys: [ß, SS]",
     "{metadata_keys: [tenant], metadata_cardinality_limit: 5}",
 ]
 

@@ -132,3 +132,22 @@ def test_a_pattern_on_a_list_has_no_answer() -> None:
     odd = replace(POINT, attributes=(("a", Typed("array", "[1]")),))
     with pytest.raises(RuleFailed):
         rule('metric_conditions: [\'IsMatch(datapoint.attributes["a"], "1")\']')(odd)
+
+
+def test_modes_and_contexts_are_read_in_any_case() -> None:
+    """As the Collector reads them; a condition cannot fail, so that every mode is the same."""
+    rewrite = rule(
+        """
+        error_mode: SILENT
+        metric_conditions: [{context: Metric, error_mode: IGNORE, conditions: ['name == "x"']}]
+        """
+    )
+    assert rewrite(stream("x")) is None
+    assert rewrite(stream("y")) == stream("y")
+
+
+def test_the_context_of_a_group_may_be_left_to_its_paths() -> None:
+    """As in a list of conditions."""
+    rewrite = rule("metric_conditions: [{conditions: ['metric.name == \"x\"']}]")
+    assert rewrite(stream("x")) is None
+    assert rewrite(stream("y")) == stream("y")

@@ -12,15 +12,16 @@ from collector.settings import MemoryLimiter
 from tests.collector.configured import processor
 
 MIB = 1024 * 1024
-TOTAL_BYTES = 1000 * MIB
+TOTAL_BYTES = 1000 * MIB + 1
 LIMITS = [
     # limits in the file, bytes, bytes for a spike: a fifth where the file does not say
     ("limit_mib: 512, spike_limit_mib: 128", 512 * MIB, 128 * MIB),
     ("limit_mib: 500", 500 * MIB, 100 * MIB),
     ("limit_mib: 500, spike_limit_mib: 0", 500 * MIB, 100 * MIB),
     ("limit_percentage: 50, spike_limit_percentage: 10", 500 * MIB, 100 * MIB),
+    ("limit_mib: 1", MIB, 209715),
     ("limit_percentage: 50", 500 * MIB, 100 * MIB),
-    ("limit_percentage: 100, spike_limit_percentage: 99", 1000 * MIB, 990 * MIB),
+    ("limit_percentage: 100, spike_limit_percentage: 99", TOTAL_BYTES, 990 * MIB),
     ("limit_mib: 10, limit_percentage: 50", 10 * MIB, 2 * MIB),
     ("limit_mib: 10, limit_percentage: 50, spike_limit_percentage: 20", 10 * MIB, 2 * MIB),
 ]

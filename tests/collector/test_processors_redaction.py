@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -156,6 +158,26 @@ def test_whoever_looks_at_values_says_so(key: str) -> None:
     assert processor(redaction.read, "allowed_keys: [a]").is_blind
     assert processor(redaction.read, "ignored_key_patterns: [a]").is_blind
     assert not processor(redaction.read, f"{key}: [a]").is_blind
+
+
+class Text(str):
+    """A text of which it can be seen when nobody holds it."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_only_so_many_attributes_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values of streams that are gone stay nowhere for long."""
+    monkeypatch.setattr(redaction, "REMEMBERED", 2)
+    rewrite = rule("allowed_keys: [a]")
+    value = Text("acme")
+    seen = weakref.ref(value)
+    rewrite(replace(stream(), attributes=(("a", value),)))
+    del value
+    for other in "123":
+        rewrite(stream(attributes=f"a={other}"))
+    gc.collect()
+    assert seen() is None
 
 
 def test_sanitizers_that_are_turned_off_are_no_mistake() -> None:
