@@ -1,8 +1,10 @@
 """The versions that are supported, each in an environment of its own.
 
-`nox` runs three corners of the matrix in a few minutes, `nox -s matrix` all of it in hours, and
-`nox -s matrix-3.12 -k "5.5 and 1.35"` a part. Interpreters that are not there are left out, and nox
-says so; those of pyenv are found without being activated. Arguments after `--` are pytest's.
+`nox` runs three corners of the matrix in a few minutes, `nox -s pairs` any two versions together at
+least once, `nox -s matrix` all of it in hours. One alone goes by its name in `nox --list`, as in
+`nox -s "pairs(python='3.12', celery='5.4', sdk='1.40')"`; `-k` would take 3.12 for a number.
+Interpreters that are not there are left out, and nox says so; those of pyenv are found without
+being activated. Arguments after `--` are pytest's.
 """
 
 from __future__ import annotations
@@ -15,7 +17,13 @@ import nox
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 CELERIES = ("5.4", "5.5", "5.6", "5.7")
 SDKS = ("1.30", "1.35", "1.40", "1.45")
-CORNERS = (("3.10", "5.4", "1.30"), ("3.12", "5.5", "1.38"), ("3.13", "5.7", "1.45"))
+PAIRS = tuple(
+    (python, celery, SDKS[(row + column) % len(SDKS)])
+    for row, python in enumerate(PYTHONS)
+    for column, celery in enumerate(CELERIES)
+)
+"""A Latin square: any two versions of different things meet in it, without 3.14 too."""
+CORNERS = (("3.10", "5.4", "1.30"), ("3.12", "5.5", "1.38"), ("3.13", "5.6", "1.40"))
 CORE = (
     *(f"tests/telemetry/test_{name}.py" for name in ("beat", "export", "headers", "lifecycle")),
     *(f"tests/telemetry/test_{name}.py" for name in ("publish", "reporter", "slots", "tracing")),
@@ -40,8 +48,15 @@ os.environ["PATH"] = os.pathsep.join([*_FOUND, os.environ["PATH"]])
 @nox.session
 @nox.parametrize(("python", "celery", "sdk"), CORNERS)
 def corner(session: nox.Session, celery: str, sdk: str) -> None:
-    """Run what depends on versions most, with the oldest, some in the middle and the newest."""
+    """Run what depends on versions most, with versions that `make test` has not."""
     _test(session, celery, sdk, CORE)
+
+
+@nox.session
+@nox.parametrize(("python", "celery", "sdk"), PAIRS)
+def pairs(session: nox.Session, celery: str, sdk: str) -> None:
+    """Run everything that a worker is made of, until any two of the versions have met."""
+    _test(session, celery, sdk, ALL)
 
 
 @nox.session(python=PYTHONS)

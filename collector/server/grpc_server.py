@@ -290,6 +290,8 @@ def _options(settings: Settings, connections_max: int) -> list[tuple[str, int]]:
         ("grpc.max_connection_age_grace_ms", _milliseconds(keepalive.age_grace_seconds)),
         ("grpc.keepalive_time_ms", _milliseconds(keepalive.ping_after_seconds)),
         ("grpc.keepalive_timeout_ms", _milliseconds(keepalive.ping_seconds_max)),
+        # without this one the connection stays open (grpcio 1.85)
+        ("grpc.http2.ping_timeout_ms", _milliseconds(keepalive.ping_seconds_max)),
         (
             "grpc.http2.min_ping_interval_without_data_ms",
             _milliseconds(keepalive.ping_interval_seconds_min),

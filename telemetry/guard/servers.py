@@ -61,6 +61,7 @@ NO_SERVERS = {
     "anyio": "as asyncio",
     "grpc": "client and server are one module, and the client exports OTLP; servers are calls",
     "redis": "listen() there waits for what its server publishes",
+    "pdb": "from 3.14 its attach() listens on loopback, in the debugging process; that is a call",
     "ftplib": "listens for one answer of the server it called, in active mode",
 }
 """Modules that everybody has, or that look like servers and are none."""
@@ -100,6 +101,7 @@ CALLS = {
     "multiprocessing.connection.Listener": Call("takes pickles from a socket"),
     "billiard.Manager": Call("a process that answers on a socket"),
     "billiard.connection.Listener": Call("takes pickles from a socket"),
+    "pdb.attach": Call("waits on loopback for the process that it was told to debug"),
     "grpc.server": Call("a gRPC server"),
     "grpc.aio.server": Call("a gRPC server"),
     "eventlet.serve": Call("a TCP server of eventlet"),

@@ -9,9 +9,9 @@ import subprocess
 import sys
 import textwrap
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
 import pytest
@@ -26,7 +26,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from collector.server.grpc_server import MESSAGE_SECONDS_MAX, GrpcServer
 from collector.server.limits import Limit
-from collector.settings import OtlpGrpc
+from collector.settings import GrpcKeepalive, OtlpGrpc
 from tests.collector.otlp import Request
 from tests.collector.serving import PATIENCE_SECONDS, Served, eventually, serving_by
 from tests.collector.test_server_process import Collector, jobs, running
@@ -206,6 +206,70 @@ def test_an_idle_connection_is_ended(collector: Collector) -> None:
         wire.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
         while wire.recv(4096):
             pass
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS, PING, GOAWAY = 4, 6, 7
+"""Frames; https://www.rfc-editor.org/rfc/rfc9113#name-frame-definitions."""
+
+
+def frame(kind: int, payload: bytes = b"") -> bytes:
+    """Return a frame of the connection, without flags."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, 0]) + bytes(4) + payload
+
+
+def frames(wire: socket.socket) -> Iterator[tuple[int, bytes]]:
+    """Yield what kind of frames come, and what they say, until the server closes."""
+    with suppress(ConnectionError), wire.makefile("rb") as file:
+        while head := file.read(9):
+            yield head[3], file.read(int.from_bytes(head[:3], "big"))
+
+
+@contextmanager
+def kept_alive(**keepalive: Any) -> Iterator[socket.socket]:
+    """Connect to a server that looks after its connections in this way; nobody calls."""
+    settings = OtlpGrpc(keepalive=GrpcKeepalive(**keepalive))
+    with (
+        serving_by(lambda now: GrpcServer("test", Silent(), settings, 10, time.time, now)) as one,
+        socket.create_connection(("127.0.0.1", one.port), PATIENCE_SECONDS) as wire,
+    ):
+        wire.sendall(PREFACE + frame(SETTINGS))
+        yield wire
+
+
+def test_who_does_not_answer_a_ping_is_ended() -> None:
+    """`time` and `timeout` of `server_parameters`: asked, and closed without an answer.
+
+    Where no request is under way only with `permit_without_stream`; `max_connection_idle` ends it.
+    """
+    asked = {"ping_after_seconds": 1.0, "ping_seconds_max": 0.5}
+    with kept_alive(**asked, ping_without_requests=True) as wire:
+        told = list(frames(wire))
+    assert PING in [kind for kind, _ in told]
+    assert any(kind == GOAWAY and b"ping_timeout" in said for kind, said in told)
+
+
+def test_a_connection_has_an_age() -> None:
+    """`max_connection_age` says goodbye, and `max_connection_age_grace` later it is closed."""
+    with kept_alive(age_seconds_max=0.5, age_grace_seconds=0.5) as wire:
+        assert any(kind == GOAWAY and b"max_age" in said for kind, said in frames(wire))
+
+
+def test_who_pings_too_often_is_ended() -> None:
+    """`enforcement_policy`: without a call pings are a strike each, and after some it is enough."""
+    with kept_alive(ping_interval_seconds_min=60.0) as wire:
+        wire.sendall(frame(PING, bytes(8)) * 5)
+        assert any(kind == GOAWAY and b"too_many_pings" in said for kind, said in frames(wire))
+
+
+def test_who_may_ping_is_answered() -> None:
+    """`min_time` and `permit_without_stream` of `enforcement_policy`."""
+    with kept_alive(ping_interval_seconds_min=0.001, ping_without_requests=True) as wire:
+        kinds = (kind for kind, _ in frames(wire))
+        for _ in range(6):
+            time.sleep(0.01)  # it may be longer, not shorter
+            wire.sendall(frame(PING, bytes(8)))
+            assert PING in kinds
 
 
 class Silent:

@@ -24,7 +24,7 @@ from tests.collector.test_server_process import ANY_PORT, ROOT, jobs, running
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = int(os.environ.get("PORTLESS_KILLS", "150"))
+KILLS = int(os.environ.get("PORTLESS_KILLS", "250"))
 TENANTS = 5
 
 

@@ -228,6 +228,7 @@ def test_somebody_elses_module_that_listens_needs_no_name(tmp_path: Path) -> Non
         ("from prometheus_client import start_http_server as s\ns(1)", "start_http_server"),
         ("import logging.config\nlogging.config.listen()", "logging.config.listen"),
         ("from logging.config import listen\nlisten()", "logging.config.listen"),
+        ("import pdb\npdb.attach(1)", "pdb.attach"),
         ("import multiprocessing as m\nm.Manager()", "multiprocessing.Manager"),
         ("from multiprocessing import Manager\nManager()", "multiprocessing.Manager"),
     ],
