@@ -189,6 +189,7 @@ def test_sanitizers_that_are_turned_off_are_no_mistake() -> None:
     db_sanitizer: {{sanitize_span_name: true, {databases}}}
     summary: silent
     allow_all_keys: true
+    blocked_values: []
     """
     assert rule(text)(stream(attributes="a=1")) == stream(attributes="a=1")
 

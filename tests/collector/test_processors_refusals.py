@@ -1,6 +1,6 @@
 """What a processor does not take is refused, and the whole message is held.
 
-`refusals/` holds one file per processor: pieces of its section, and what is said of each.
+`refusals/processors/` holds one file each: pieces of its section, and what is said of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collector.plan import PROCESSORS
 from collector.processors import memory_limiter
 from tests.collector.configured import processor
 
-FILES = sorted((Path(__file__).parent / "refusals").glob("*.yaml"))
+FILES = sorted((Path(__file__).parent / "refusals" / "processors").glob("*.yaml"))
 REFUSALS = [
     (file.stem, text, told)
     for file in FILES
