@@ -165,10 +165,9 @@ def _limit(given: Given) -> Change:
         raise Refused(given["limit"].column, "less than there are keys to keep")
 
     def change(attributes: Attributes) -> Attributes:
-        if len(attributes) <= most:
-            return attributes
-        ordered = sorted(attributes, key=lambda pair: (pair[0] not in priority, pair[0]))
-        return tuple(sorted(ordered[:most], key=lambda pair: pair[0]))
+        keys = sorted((key for key, _ in attributes), key=lambda key: (key not in priority, key))
+        kept = keys[:most]
+        return tuple(pair for pair in attributes if pair[0] in kept)
 
     return change
 

@@ -23,9 +23,9 @@ def one(things: Mapping[Any, T] | Sequence[T]) -> T:
     return only
 
 
-def processor(read: Callable[[Section], Processor], text: str) -> Processor:
+def processor(read: Callable[[Section], Processor], text: str, **environ: str) -> Processor:
     """Read a processor's section; raises ConfigError for all that is wrong in it."""
-    file = open_file("config.yaml", textwrap.dedent(text), {})
+    file = open_file("config.yaml", textwrap.dedent(text), environ)
     configured = read(file.root)
     file.close()
     return configured

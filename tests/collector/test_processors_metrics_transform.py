@@ -129,6 +129,31 @@ def test_what_names_differ_in_becomes_labels(pattern: str, case: str, attributes
     assert rule(text)(summary) == summary
 
 
+def test_one_name_may_be_combined() -> None:
+    """Without a pattern nothing becomes a label, and the streams of that name meet."""
+    text = "{include: a, action: combine, new_name: b, aggregation_type: max}"
+    assert rule(text)(stream("a", "x=1")) == stream("b", "x=1", merge=MAX)
+    assert rule(text)(stream("ab", "x=1")) == stream("ab", "x=1")
+
+
+def test_a_name_is_expanded_once_more_behind_a_combination() -> None:
+    """As in the Collector, where the pattern then is matched with the new name."""
+    text = (
+        "{include: '^(.)', match_type: regexp, action: combine, new_name: '$${1}b', "
+        "aggregation_type: sum}"
+    )
+    assert rule(text)(stream("a")) == stream("$b", "$1=a", merge=SUM)
+
+
+def test_a_value_of_the_environment_is_not_quoted() -> None:
+    """Not even the part of it that is refused."""
+    text = f"transforms: [{update('{action: add_label, new_label: a, new_value: $V}')}]"
+    with pytest.raises(ConfigError) as caught:
+        processor(metrics_transform.read, text.replace("$V", "'${env:V}'"), V="{{version}}")
+    assert "new_value" in str(caught.value)
+    assert "version" not in str(caught.value)
+
+
 def test_a_group_has_a_resource_of_its_own() -> None:
     """With attributes that stand in place of those of that name."""
     text = "{include: a, action: group, group_resource_labels: {b: new, c: more}}"

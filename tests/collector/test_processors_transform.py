@@ -82,7 +82,10 @@ POINTS = [
     ('truncate_all(attributes, 1, true, "~")', left("a=1 b=~ c=3")),
     ('limit(attributes, 2, ["c"])', left("a=1 c=3")),
     ('limit(attributes, 1, ["c", "d"])', None),
+    ('limit(attributes, 1, ["c"])', left("c=3")),
     ("limit(attributes, 3, [])", POINT),
+    ("limit(attributes, 0, [])", left("")),
+    ("truncate_all(attributes, 0)", left("a= b= c=")),
     # Conditions.
     ('keep_keys(attributes, []) where metric.name == "x"', POINT),
     ('keep_keys(attributes, []) where attributes["a"] == "1"', left("")),
@@ -118,6 +121,24 @@ def test_an_attribute_becomes_empty_where_there_is_no_value(nothing: str) -> Non
     before = replace(stream(), attributes=(("empty", EMPTY),))
     after = replace(stream(), attributes=(("a", EMPTY), ("empty", EMPTY)))
     assert rule(f'set(attributes["a"], {nothing})')(before) == after
+
+
+def test_a_limit_looks_at_keys_alone() -> None:
+    """The first keys of the alphabet stay, whatever their values are."""
+    before = stream(attributes="a=3 b=2 c=1 d=0")
+    assert rule('limit(attributes, 3, ["d"])')(before) == stream(attributes="a=3 b=2 d=0")
+
+
+def test_the_text_of_a_number_is_that_of_the_exposition() -> None:
+    """So it is joined to others; what is not finite has no text, and the stream is kept out."""
+    join = rule('set(attributes["b"], Concat(["x", attributes["a"]], ""))')
+    number = (("a", Typed("double", "1.5")),)
+    assert join(replace(stream(), attributes=number)) == replace(
+        stream(), attributes=(*number, ("b", "x1.5"))
+    )
+    for odd in ("NaN", "+Inf", "-Inf"):
+        with pytest.raises(RuleFailed):
+            join(replace(stream(), attributes=(("a", Typed("double", odd)),)))
 
 
 def test_texts_are_cut_between_characters() -> None:
