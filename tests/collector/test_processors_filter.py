@@ -56,6 +56,7 @@ TRUE = [
     'metric.name == "x.age"',
     'metric.unit == "{task}"',
     'metric.name != "x.lag"',
+    'not (metric.name != "x.age")',
     'not (metric.name == "y")',
     'metric.name == "y" or metric.name == "x.age"',
     'metric.name == "y" and metric.name == "z" or metric.name == "x.age"',

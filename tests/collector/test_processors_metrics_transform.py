@@ -245,10 +245,53 @@ OPERATIONS = [
 ]
 
 
+CHANGE_A = "{action: update_label, label: a, value_actions: [{value: '1', new_value: '2'}]}"
+ADD_E = "{action: add_label, new_label: e, new_value: f}"
+OPERATIONS += [
+    # Only to rename asks for the labels again, when an operation before it may have changed them.
+    (
+        update(CHANGE_A, RENAME_B + "}", ADD_E, experimental_match_labels="{a: '1'}"),
+        left("a=2 b=2 c=3 e=f", None),
+    ),
+    (
+        update(RENAME_B + "}", CHANGE_A, ADD_E, experimental_match_labels="{a: '1'}"),
+        left("a=2 c=3 d=2 e=f", None),
+    ),
+]
+
+
 @pytest.mark.parametrize(("text", "after"), OPERATIONS)
 def test_names_and_labels_are_changed(text: str, after: Stream | None) -> None:
     """Each operation does what the Collector's does, to each stream that matches."""
     assert rule(text)(ABC) == after
+
+
+KEEP_A = "{action: aggregate_labels, label_set: [a], aggregation_type: sum}"
+BLIND = [
+    ([], True),
+    ([update(new_name="y")], True),
+    ([update(KEEP_A, ADD_E, RENAME_B + "}")], True),
+    ([update(KEEP_A), update("{action: delete_label_value, label: a, label_value: x}")], False),
+    ([update(CHANGE_A)], False),
+    ([update(ADD_E, experimental_match_labels="{a: '1'}")], False),
+    ([update("{action: delete_label_value, label: a, label_value: x}", KEEP_A)], False),
+    (
+        [
+            update(
+                "{action: aggregate_label_values, label: a, aggregated_values: [x], "
+                "new_value: y, aggregation_type: sum}"
+            )
+        ],
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(("transforms", "is_blind"), BLIND)
+def test_it_is_known_whether_values_are_looked_at(transforms: list[str], is_blind: bool) -> None:
+    """A processor is blind if no operation, and no label that must match, asks for a value."""
+    text = f"transforms: [{', '.join(transforms)}]"
+    assert processor(metrics_transform.read, text).is_blind is is_blind
 
 
 def test_a_later_transform_sees_the_new_name() -> None:
