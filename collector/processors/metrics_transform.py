@@ -70,14 +70,16 @@ def _transform(section: Section) -> tuple[Rewrite, bool]:
     if action == "insert":
         _require_new_name(section)
 
+    def is_meant(stream: Stream) -> bool:
+        return matches(stream.name) and have_labels(stream.attributes)
+
     def rewrite(stream: Stream) -> Stream | None:
-        is_meant = matches(stream.name) and have_labels(stream.attributes)
-        if action == "combine" and stream.kind is Kind.SUMMARY:
-            is_meant = False  # quantiles cannot be added; the Collector leaves them as well
-        return rules(stream) if is_meant else stream
+        # Quantiles cannot be added; the Collector leaves them as well.
+        is_left = action == "combine" and stream.kind is Kind.SUMMARY
+        return rules(stream) if is_meant(stream) and not is_left else stream
 
     def copy(stream: Stream) -> Stream | None:
-        return rules(stream) if matches(stream.name) and have_labels(stream.attributes) else None
+        return rules(stream) if is_meant(stream) else None
 
     return Insert(copy) if action == "insert" else rewrite, (
         "experimental_match_labels" not in section and all(map(_is_blind, each_operation))

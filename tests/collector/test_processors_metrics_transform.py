@@ -195,6 +195,8 @@ OPERATIONS = [
     # What matches nothing is nothing, and a name of nothing is the template.
     (update(include="x.", match_type="regexp", new_name="$$1"), replace(ABC, name="$1")),
     (update(new_name="$$1y"), replace(ABC, name="$1y")),
+    # Without a pattern nothing is expanded.
+    (update(new_name="'$${0}y'"), replace(ABC, name="${0}y")),
     # Labels are added where they are absent.
     (update("{action: add_label, new_label: d, new_value: e}"), left("a=1 b=2 c=3 d=e", None)),
     (update("{action: add_label, new_label: a, new_value: e}"), ABC),
