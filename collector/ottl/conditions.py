@@ -33,7 +33,7 @@ class Setting:
     """Where a statement or condition stands."""
 
     context: str
-    explicit: bool
+    explicit: bool = False
     """Whether the context is written there, so that paths need not name it."""
 
     def place(self, path: tree.Path) -> Place:

@@ -49,7 +49,9 @@ def transform(context: str, conditions: Sequence[Text], statements: Sequence[Tex
     what = _each(parse.statement, [(text, text.text) for text in statements])
     nodes: list[tree.Condition | tree.Value] = [node for _, node in when]
     for _, statement in what:
-        nodes += [statement.editor, *([statement.where] if statement.where else [])]
+        nodes.append(statement.editor)
+        if statement.where is not None:
+            nodes.append(statement.where)
     at = _setting(context, nodes)
     if at is None:
         for text, _ in what[:1]:
@@ -90,7 +92,7 @@ def _setting(context: str, nodes: list[tree.Condition | tree.Value]) -> Setting 
     if context:
         return Setting(context, explicit=True)
     named = owners(nodes)
-    return next((Setting(each, explicit=False) for each in CONTEXTS if each in named), None)
+    return next((Setting(each) for each in CONTEXTS if each in named), None)
 
 
 def _each(make: Callable[[T], U], things: Iterable[tuple[Text, T]]) -> list[tuple[Text, U]]:

@@ -71,7 +71,7 @@ def _transform(section: Section) -> tuple[Rewrite, bool]:
         _require_new_name(section)
 
     def is_meant(stream: Stream) -> bool:
-        return matches(stream.name) and have_labels(stream.attributes)
+        return bool(matches(stream.name)) and have_labels(stream.attributes)
 
     def rewrite(stream: Stream) -> Stream | None:
         # Quantiles cannot be added; the Collector leaves them as well.

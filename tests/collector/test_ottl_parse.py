@@ -128,6 +128,7 @@ def test_values(written: str, value: object) -> None:
 REFUSED = [
     ("true " + "(" * 51, 56, "more than 50 brackets in one another"),
     ("true " + "()" * 60 + "([" * 25 + "(", 176, "more than 50 brackets in one another"),
+    ("X" * 60 + "(" * 51, 111, "more than 50 brackets in one another"),
     ("(" * 50, 51, "this ends too early"),
     ("#", 1, "# is not expected here"),
     ("true #", 6, "# is not expected here"),
@@ -156,7 +157,9 @@ def test_refused(text: str, column: int, what: str) -> None:
     assert str(caught.value) == f"column {column}: {what}"
 
 
-@pytest.mark.parametrize("deep", ["(" * 50 + "true" + ")" * 50, "(true) and " * 60 + "(true)"])
+@pytest.mark.parametrize(
+    "deep", ["(" * 50 + "true" + ")" * 50, "(true) and " * 60 + "(true)", f'a == "{"X" * 60}"']
+)
 def test_brackets_within_the_limit(deep: str) -> None:
     """Fifty in one another are read, and any number beside each other."""
     parse.condition(deep)

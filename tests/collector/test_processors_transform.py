@@ -360,6 +360,42 @@ def test_two_contexts_in_one_list_are_refused() -> None:
         rule_of("- keep_keys(resource.attributes, [])\n- keep_keys(datapoint.attributes, [])")
 
 
+INNERMOST = [
+    # Where the innermost path stands, and what is refused because of it.
+    ("- keep_keys(datapoint.attributes, [])\n- keep_keys(resource.attributes, [])", "resource"),
+    (
+        """\
+        - conditions: ['datapoint.attributes["a"] == nil']
+          statements: ['set(metric.name, "y")', 'keep_keys(resource.attributes, [])']
+        """,
+        "metric",
+    ),
+]
+
+
+@pytest.mark.parametrize(("groups", "refused"), INNERMOST)
+def test_every_path_of_a_group_counts(groups: str, refused: str) -> None:
+    """The innermost context is that of the group, wherever in it the path stands."""
+    with pytest.raises(
+        ConfigError, match=f"{refused}.*the statement runs in the context .datapoint"
+    ):
+        rule_of(groups)
+
+
+def test_a_group_without_a_context_is_told_once() -> None:
+    """At its first statement, not at each."""
+    with pytest.raises(ConfigError) as caught:
+        rule_of("- set(name, 'a')\n- set(unit, 'b')".replace("'", '"'))
+    assert str(caught.value).count("no path in this group") == 1
+
+
+def test_no_condition_on_exemplars_fails() -> None:
+    """No exemplar leaves this engine, so nothing is asked of what they belong to."""
+    odd = replace(POINT, attributes=(("a", Typed("array", "[1]")),))
+    statement = 'keep_keys(filtered_attributes, []) where IsMatch(datapoint.attributes["a"], "1")'
+    assert rule(statement, context="exemplar")(odd) == odd
+
+
 PIECES = ["set", "(", ")", "[", "]", ",", '"a"', "attributes", ".", "==", "and", "or", "not"]
 PIECES += ["where", "nil", "true", "1", "1.5", "IsMatch", "METRIC_DATA_TYPE_SUM", '"', "\\", "="]
 
