@@ -51,6 +51,12 @@ def test_what_is_so_anyway_is_a_note(
     assert processor(read, text).note == f"satisfied by construction: {why}"
 
 
+def test_exporters_that_push_learn_the_interval() -> None:
+    """In seconds; it is all that is left of this processor."""
+    assert processor(interval.read, "interval: 1500ms").interval_seconds == 1.5
+    assert processor(interval.read, "{}").interval_seconds == 60
+
+
 def test_rules_behind_see_the_temporality_that_the_collector_would_have() -> None:
     """Counters and histograms become deltas, and again cumulative; all else stays."""
     to_delta = processor(cumulative_to_delta.read, "initial_value: keep").rewrite

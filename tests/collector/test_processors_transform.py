@@ -354,6 +354,18 @@ def test_a_statement_that_fails_may_not_be_passed_over(mode: str) -> None:
     assert processor(transform.read, f"{mode}\nmetric_statements: [{own}]").rewrite
 
 
+def test_modes_and_contexts_are_read_in_any_case() -> None:
+    """As the Collector reads them."""
+    group = "statements: ['keep_keys(attributes, [])']"
+    for text in (
+        f"error_mode: PROPAGATE\nmetric_statements: [{{context: Datapoint, {group}}}]",
+        f"metric_statements: [{{context: DATAPOINT, error_mode: Propagate, {group}}}]",
+    ):
+        rewrite = processor(transform.read, text).rewrite
+        assert rewrite is not None
+        assert rewrite(stream(attributes="a=1")) == stream()
+
+
 def test_two_contexts_in_one_list_are_refused() -> None:
     """The Collector would run all of them in the innermost, or for what has an exemplar only."""
     with pytest.raises(ConfigError, match="a group of its own"):
