@@ -241,6 +241,30 @@ def test_without_a_start_only_what_is_newer_and_less_is_a_restart(kind: str) -> 
     unknown(book, kind, [Point(rows[0], (1, 0, 0), 0.4, newest + 2)])
     assert said(book) == should(kind, once | {0: [((2, 2, 4), 0.3), ((1, 0, 0), 0.4)]})
     assert book.times[rows[0]] == newest + 2
+    for time in (newest + 2, newest + 3):  # said again, it is the same life
+        unknown(book, kind, [Point(rows[0], (1, 0, 0), 0.4, time)])
+    unknown(book, kind, [Point(rows[0], (1, 1, 0), 0.5, newest + 3)])
+    assert said(book) == should(kind, once | {0: [((2, 2, 4), 0.3), ((1, 1, 0), 0.5)]})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_that_is_carried_begins_at_0(kind: str) -> None:
+    """Into itself as into another, one after the other; also one that said nothing."""
+    book: Any = book_of(kind)
+    row = book.open(0, 0, 0, 0.0)
+    book.carry(row, row)
+    parts = [((1, 0, 2), 0.5), ((0, 3, 1), 0.25)]
+    for lie, total in parts:
+        record(book, kind, [Point(row, lie, total)])
+        book.carry(row, row)
+        assert (book.counts[row], book.sums[row]) == (0, 0.0)
+        assert row not in getattr(book, "told_by_row", {})
+        if kind == "explicit":
+            assert book.buckets[row].tolist() == [0, 0, 0]
+    expected = should(kind, {0: [*parts, ((0, 0, 0), 0.0)]})
+    assert said(book)[0][1:] == expected[0][1:]
+    if kind in ADDED:
+        assert said(book) == expected
 
 
 @pytest.mark.parametrize("kind", ADDED)

@@ -113,6 +113,8 @@ def columns(
 @example([(0, EXACT, 0.0), (0, -EXACT, 0.0), (0, 1, 0.0)])
 @example([(0, EXACT, 0.0), (0, 1, 1.0)])
 @example([(0, 1, 0.1), (0, 0, 2.0**-60)])
+@example([(0, 0, 0.1), (0, 0, 0.2), (0, 0, 0.3)])
+@example([(0, 1, 0.49581240157294726), (0, 0, 0.058271143010829515)])
 @example([(0, EXACT - 1, 0.25), (1, 5, 1e16), (0, 0, 0.5)])
 @settings(max_examples=200)
 def test_a_sum_of_both_forms_is_rounded_once(drawn: list[tuple[int, int, float]]) -> None:

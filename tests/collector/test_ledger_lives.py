@@ -165,6 +165,82 @@ def test_what_wins_takes_its_base_with_it() -> None:
     assert value(ledger, 1) == [4.25]
 
 
+def test_what_loses_leaves_nothing_behind() -> None:
+    """Neither its base nor what that could not hold; doubles decide where integers are equal."""
+    ledger = Ledger(10)
+    book = ledger.totals
+    for source, parts in enumerate(((1.5, 1.5), (1.0, 2.5))):
+        old, new = (book.open(source, start, 0, float(start)) for start in (1, 2))
+        book.record(np.array([old, new]), np.array(parts), unique=True)
+    book.fold(2.0)
+    for source in range(2):
+        ledger.retire(np.arange(2) == source, {0: Merge.MAX})
+    assert value(ledger, 1) == [3.5]
+    share = book.retired(0, 0.0)
+    assert (len(book), sum(book.base(share)), book.base_ints[share]) == (1, 3.5, 0)
+
+
+def test_a_start_that_is_not_told_is_told_by_a_number_that_falls() -> None:
+    """One that is said again is the same life, also of one moment; 0 is a restart like others."""
+    book = Totals()
+    row = book.open(0, 0, 0, 0.0)
+    for time, number, expected in (
+        (1, 5, 5),
+        (2, 5, 5),
+        (2, 6, 6),
+        (3, 6, 6),
+        (4, 0, 6),
+        (5, 2, 8),
+    ):
+        book.record_unknown(np.array([row]), np.array([number]), np.array([time], np.uint64))
+        assert shown(book) == {0: expected}
+
+
+def test_a_row_that_is_carried_into_itself_counts_from_0() -> None:
+    """In both forms; its base has what it counted."""
+    book = Totals()
+    row = book.open(0, 0, 0, 0.0)
+    book.record(np.array([row]), np.array([7.5]), unique=True)
+    book.carry(row, row)
+    assert (book.ints[row], book.floats[row], sum(book.base(row))) == (0, 0, 7.5)
+
+
+def test_who_returns_with_doubles_counts_from_there() -> None:
+    """Its first reading is taken off, whatever its form."""
+    book = Totals()
+    first = book.open(0, 4, 0, 0.0)
+    book.record(np.array([first]), np.array([7.5]), unique=True)
+    book.retire(np.array([True]), {})
+    again = book.open(0, 4, 0, 0.0)
+    for number in (9.25, 9.75):
+        book.record(np.array([again]), np.array([number]), unique=True)
+    _, _, ints, floats = book.contributions()
+    assert ints.sum() + floats.sum() == 8.0
+
+
+def test_folding_one_life_frees_rows() -> None:
+    """Who remembers rows hears of it, and of nothing else."""
+    ledger = Ledger(10)
+    ledger.fold(9.0)
+    assert ledger.freed == 0
+    for start in (1, 2):
+        row = ledger.totals.open(0, start, 0, 0.0)
+        ledger.totals.record(np.array([row]), np.array([start]), unique=True)
+    ledger.fold(9.0)
+    assert (ledger.freed, value(ledger, 1)) == (1, [3])
+
+
+def test_integers_stay_integers_beside_a_base_of_doubles() -> None:
+    """As doubles they would be rounded before they are summed."""
+    book = Totals()
+    old, new = (book.open(0, start, 0, float(start)) for start in (1, 2))
+    book.record(np.array([old]), np.array([0.5]), unique=True)
+    book.record(np.array([new]), np.array([2**60 + 1]), unique=True)
+    book.fold(2.0)
+    _, _, ints, floats = book.contributions()
+    assert (ints.dtype, ints.tolist(), floats.sum()) == (np.int64, [2**60 + 1, 0, 0], 0.5)
+
+
 def test_shares_of_a_rule_compete_when_they_are_pooled() -> None:
     """As their sources did."""
     ledger = Ledger(10)
@@ -342,6 +418,16 @@ def test_the_newest_reading_of_a_gauge_stands(
         for source, (_, number) in newest.items()
         if number is not None
     }
+
+
+def test_of_a_gauge_that_is_told_twice_at_once_the_newer_stands() -> None:
+    """Whichever comes first; of one moment the last."""
+    book = Latest()
+    row = book.open(0, 0, 0, 0.0)
+    latest(book, [row, row], [1.0, 2.0], [9, 5])
+    assert (shown(book), book.times[row]) == ({0: 1.0}, 9)
+    latest(book, [row, row, row], [3.0, 4.0, 5.0], [10, 10, 7])
+    assert (shown(book), book.times[row]) == ({0: 4.0}, 10)
 
 
 def test_a_gauge_is_told_in_one_form_at_a_time() -> None:

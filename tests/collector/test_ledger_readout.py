@@ -168,14 +168,15 @@ def test_the_earliest_start_of_a_line() -> None:
 def test_the_newest_point_of_a_line() -> None:
     """In milliseconds, over all its series; nothing where nobody asks."""
     ledgers = Ledger(10, timed=True), Ledger(10, timed=True)
-    for ledger, series, time in ((ledgers[0], 0, 5_999_999), (ledgers[1], 0, 7_000_000)):
+    now = 1_700_000_000_123_999_999  # as a double the next millisecond
+    for ledger, series, time in ((ledgers[0], 0, now), (ledgers[1], 0, 7_000_000)):
         row = counter(ledger, 0, series, 1)
         ledger.totals.tell(np.array([row]), np.array([time], np.uint64))
     book = ledgers[1].histograms((1.0,))
     row = distribution(book, ledgers[1], (1, 1), (1, 2))
     book.tell(np.array([row]), np.array([9_500_000], np.uint64))
     shares = [Share(ledgers[0], lines(0, 0)), Share(ledgers[1], lines(1, NOWHERE))]
-    assert read(shares, 3, {}, times=True).times == [5, 7, 0]
+    assert read(shares, 3, {}, times=True).times == [1_700_000_000_123, 7, 0]
     assert read(shares, 3, {}).times == ()
 
 
@@ -416,3 +417,26 @@ def test_shares_are_found_in_every_book() -> None:
     assert [ledger.is_heir(series) for series in range(5)] == [True, False, False, False, True]
     found = read([Share(ledger, lines(0, 1, 2, 3, 4))], 5, {})
     assert (found.histogram(4).count, found.absent) == (6, {1, 2, 3})
+
+
+def test_doubles_stand_on_both_sides_of_the_account() -> None:
+    """With their sign; sources and sums are told in numbers of their own kind."""
+    ledger = Ledger(10)
+    counter(ledger, 0, 0, 2.5)
+    counter(ledger, 1, 0, 3)
+    found = told([Share(ledger, np.arange(1))], 1)
+    assert (found.sums.tolist(), found.streams.tolist()) == ([5.5], [2])
+    assert (found.sums.dtype, found.streams.dtype) == (np.float64, np.int64)
+
+
+def test_all_books_of_a_ledger_note_their_rows_in_one_table() -> None:
+    """A source that has a row in one is free in none."""
+    ledger = Ledger(10)
+    books = [ledger.totals, ledger.deltas, ledger.latest, ledger.exponentials, ledger.summaries]
+    books.append(ledger.histograms((1.0,)))
+    for source, book in enumerate(books):
+        book.open(source, 1, 0, float(source))
+        free = ledger.owners.is_free(np.arange(len(books)))
+        assert free.tolist() == [later > source for later in range(len(books))]
+    heard = ledger.loud(2.0, len(books))
+    assert (heard.dtype, heard.tolist()) == (np.bool_, [False, False, *[True] * 4])

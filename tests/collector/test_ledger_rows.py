@@ -310,6 +310,8 @@ def test_a_copy_stays_as_it_is() -> None:
         ([1, 2, 5], True),
         ([5, 1, 2], True),
         ([1, 1], False),
+        ([1, 3, 3], False),
+        ([1, 3, 2], True),
         ([2, 1, 2], False),
     ],
 )
