@@ -200,6 +200,8 @@ class ThisProcess:
         reporter = self._begin(identity.slot(self._environ, node_name, index), quiet=True)
         provider = instruments.somebody_s()
         slot = self._slots.slot(index) if self._slots else None
+        if slot is None and self._slots:
+            logger.warning("pool process %d: what it has not exported is not counted", index)
         if provider is None:
             self._adopt(reporter, None, slot)
         elif provider is self._inherited and isinstance(provider, MeterProvider):

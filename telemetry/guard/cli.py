@@ -89,8 +89,15 @@ def sockets(pids: tuple[int, ...]) -> None:
 
 @guard.command()
 @click.option("--seconds", type=click.FloatRange(min=0), help="Ask it to end (SIGTERM) then.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds that it may take to end then; after that it is killed.",
+)
 @click.argument("command", metavar="-- COMMAND...", nargs=-1, required=True)
-def run(seconds: float | None, command: tuple[str, ...]) -> None:
+def run(seconds: float | None, grace: float, command: tuple[str, ...]) -> None:
     """Run COMMAND, and fail if it or a process below it ever listens.
 
     Signals and output pass through. The exit code is the command's own; 99 if anything listened;
@@ -100,10 +107,12 @@ def run(seconds: float | None, command: tuple[str, ...]) -> None:
     from telemetry.guard.run import run as watched  # noqa: PLC0415 - needs psutil
 
     try:
-        result = watched(command, lambda listener: _say(str(listener)), seconds)
+        result = watched(command, lambda listener: _say(str(listener)), seconds, grace)
     except OSError as error:
         _say(f"{command[0]} cannot be started: {error.strerror}")
         sys.exit(127)
+    if result.killed:
+        _say(f"{command[0]} did not end within {grace:g} s of SIGTERM and was killed")
     _print_denied(result.denied)
     if result.listeners:
         _say(f"{len(result.listeners)} sockets listened")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 INTERVAL_SECONDS = 0.05
 """Between two looks; a server that is started to be used lives longer."""
+GRACE_SECONDS = 30.0
+"""From SIGTERM on, as Kubernetes has it."""
 _FORWARDED = ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
@@ -37,22 +39,27 @@ class Result(NamedTuple):
     denied: tuple[str, ...]
     """Processes that could not be looked into."""
     looks: int
+    killed: bool
+    """It was asked to end, and did not while there was patience."""
 
 
 def run(
-    command: Sequence[str], see: Callable[[Listener], None], stop_after_seconds: float | None = None
+    command: Sequence[str],
+    see: Callable[[Listener], None],
+    stop_after_seconds: float | None = None,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> Result:
     """Run a command to its end, and look all the time.
 
     Signals are passed on: the command has a session of its own, so that a terminal's go to it once
     and not twice. On Windows, where a console tells everybody in it, they are not. With
-    `stop_after_seconds` it is asked to end then, by SIGTERM. Raises `OSError` where it cannot be
-    started.
+    `stop_after_seconds` it is asked to end then, by SIGTERM, and killed with all of its session
+    if it has not after `grace_seconds` more. Raises `OSError` where it cannot be started.
     """
     signals: list[int] = []
     restore = _catch(signals)
     try:
-        return _watch(command, see, signals, stop_after_seconds)
+        return _watch(command, see, signals, (stop_after_seconds, grace_seconds))
     finally:
         restore()
 
@@ -61,11 +68,13 @@ def _watch(
     command: Sequence[str],
     see: Callable[[Listener], None],
     signals: list[int],
-    stop_after_seconds: float | None,
+    stop: tuple[float | None, float],
 ) -> Result:
     process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - it is the user's
     family = Family([process.pid])
+    stop_after_seconds, grace_seconds = stop
     stop_at = time.monotonic() + (math.inf if stop_after_seconds is None else stop_after_seconds)
+    kill_at, killed = math.inf, False
     listeners: dict[Listener, None] = {}
     denied: dict[str, None] = {}
     looks = 0
@@ -81,13 +90,24 @@ def _watch(
         if ended:
             break
         if time.monotonic() >= stop_at:
-            stop_at = math.inf
+            stop_at, kill_at = math.inf, time.monotonic() + grace_seconds
             process.terminate()
+        if time.monotonic() >= kill_at:
+            kill_at, killed = math.inf, True
+            _kill(process)
         while signals and os.name != "nt":
             process.send_signal(signals.pop(0))
         time.sleep(INTERVAL_SECONDS)
     code = process.returncode
-    return Result(code if code >= 0 else 128 - code, tuple(listeners), tuple(denied), looks)
+    exit_code = code if code >= 0 else 128 - code
+    return Result(exit_code, tuple(listeners), tuple(denied), looks, killed)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if os.name == "nt":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)  # its session is a group of its own
 
 
 def _catch(signals: list[int]) -> Callable[[], None]:

@@ -192,6 +192,14 @@ def test_it_ends_by_itself_where_it_is_told_to(tmp_path: Path) -> None:
         assert "nothing listened" in command.output
 
 
+def test_what_does_not_end_is_killed(tmp_path: Path) -> None:
+    """A pipeline does not wait for ever for a worker that ignores SIGTERM."""
+    deaf = ("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
+    with guarded(tmp_path, "--seconds", "0.5", "--grace", "0.5", "--", *deaf) as command:
+        assert command.process.wait(WAIT_SECONDS) == 128 + signal.SIGKILL
+        assert "sh did not end within 0.5 s of SIGTERM and was killed" in command.output
+
+
 @pytest.mark.parametrize(
     ("command", "code"),
     [(("true",), 0), (("sh", "-c", "exit 3"), 3), (("sh", "-c", "kill -9 $$"), 137)],
