@@ -81,6 +81,13 @@ HEALTH = panels.Row(
     "Health",
     (
         panel(
+            "Takes tasks",
+            NUMBER,
+            "1 for a worker that takes tasks, 0 for one that reports and takes none: it starts or "
+            "stops, has no broker, lost its canary, or its loop stands still.",
+            ("{{hostname}}", of("celery_worker_ready", WORKERS, "hostname", "min")),
+        ),
+        panel(
             "Canary round trip, p95",
             SECONDS,
             "How long a message of a worker to itself takes through the broker and its pool.",
