@@ -24,6 +24,7 @@ RANKS = {
         "plan redacted outlets",
         "rewriting",
         "route",
+        "recording",
         "binding expiry leaks explain",
         "state copies",
         "keeper",
