@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collector.ledger.ledger import Ledger
     from collector.route import Router, Routes
     from collector.wire.column import Cells, Column, Head, Identities
-    from collector.wire.reader import Context, Part
+    from collector.wire.framing import Context
+    from collector.wire.reader import Part
     from collector.wire.shape import RequestShape
 
 MANY = 5

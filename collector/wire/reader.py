@@ -15,17 +15,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from collector.errors import Malformed
-from collector.model import Attributes, Scope
 from collector.wire.alike import Known
+from collector.wire.framing import Context, Framed, context_of, frames
 from collector.wire.learn import learn
 from collector.wire.point import NOTHING_MORE, Wanted
-from collector.wire.scan import LENGTH, Unusual, fields, varint
+from collector.wire.scan import Unusual, varint
 from collector.wire.shape import Desk, MetricShape, RequestShape
-from collector.wire.values import DuplicateKey, attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from collector.wire.column import Cells
 
 SPARE_CONTEXTS = 1000
@@ -34,14 +31,6 @@ SHAPES_MAX = 50_000
 """Shapes remembered; beyond, metrics are learnt for one request only."""
 SHAPE_BYTES_MAX = 256 * 1024 * 1024
 """Of all metrics, requests or contexts that are remembered, each; some 3,000 bodies of workers."""
-
-
-class Context(NamedTuple):
-    """What stands around a metric."""
-
-    resource: Attributes | None
-    """None where a key stands there twice."""
-    scope: Scope | None
 
 
 class Part(NamedTuple):
@@ -64,9 +53,6 @@ class Taken(NamedTuple):
 
 Key = tuple[bytes, bytes, int, bytes]
 """What a shape is found by: the bytes around a metric, its size and its name."""
-
-Framed = tuple[bytes, bytes, int, int]
-"""The bytes around a metric (of its resource, of its scope) and where its own begin and end."""
 
 
 class Reader:
@@ -125,7 +111,7 @@ class Reader:
         Raises Malformed where the body is not an ExportMetricsServiceRequest.
         """
         try:
-            framed = list(_frames(body, strict=True))
+            framed = list(frames(body, strict=True))
             parts = self._recognise(body, framed)
         except (Unusual, IndexError):
             parts = None
@@ -184,18 +170,18 @@ class Reader:
         except DecodeError:
             raise Malformed("the body is not an OTLP ExportMetricsServiceRequest") from None
         try:
-            return [self._part(body, framed, now) for framed in list(_frames(body))]
+            return [self._part(body, framed, now) for framed in list(frames(body))]
         except (Unusual, IndexError):
             pass
         message.DiscardUnknownFields()
         canonical = message.SerializeToString()
-        return [self._part(canonical, framed, now) for framed in list(_frames(canonical))]
+        return [self._part(canonical, framed, now) for framed in list(frames(canonical))]
 
     def _part(self, body: bytes, framed: Framed, now: float) -> Part:
         outer, inner, at, end = framed
         context = self._contexts.get((outer, inner))
         if context is None:
-            context = Context(_resource(outer), _scope(inner))
+            context = context_of(outer, inner)
             self._context_bytes += len(outer) + len(inner)
             if len(self._contexts) >= SHAPES_MAX or self._context_bytes > self._shape_bytes_max:
                 self._contexts.clear()
@@ -223,43 +209,6 @@ class Reader:
         return Part(context, shape, cells, at)
 
 
-def _frames(body: bytes, *, strict: bool = False) -> Iterator[Framed]:
-    """Yield each metric with the bytes around it.
-
-    Those bytes are all fields of ResourceMetrics but the scopes, and all fields of ScopeMetrics but
-    the metrics: two metrics with equal ones have equal contexts. `strict` raises Unusual where some
-    byte of the body would be in none of what is yielded.
-    """
-    for number, wire_type, start, stop in fields(body, 0, len(body)):
-        if number != 1 or wire_type != LENGTH:
-            if strict:
-                raise Unusual
-            continue
-        outer, scopes = _split(body, start, stop)
-        if strict and not scopes:
-            raise Unusual
-        for scope_start, scope_stop in scopes:
-            inner, metrics = _split(body, scope_start, scope_stop)
-            if strict and not metrics:
-                raise Unusual
-            for at, end in metrics:
-                yield outer, inner, at, end
-
-
-def _split(body: bytes, at: int, end: int) -> tuple[bytes, list[tuple[int, int]]]:
-    """Part the children (field 2) of ResourceMetrics or ScopeMetrics from the bytes around them."""
-    children = []
-    around = b""
-    done = at
-    for number, wire_type, start, stop in fields(body, at, end):
-        if number == 2 and wire_type == LENGTH:
-            children.append((start, stop))
-        else:
-            around += body[done:stop]
-        done = stop
-    return around, children
-
-
 def _beginning(body: bytes) -> tuple[int, bytes]:
     """Return what tells requests apart before they are looked at: length, and whose they are.
 
@@ -283,45 +232,3 @@ def _name(body: bytes, at: int) -> bytes:
     """
     size = body[at + 1] if body[at : at + 1] == b"\x0a" else 0
     return body[at + 2 : at + 2 + size] if size < 0x80 else b""
-
-
-def _resource(around: bytes) -> Attributes | None:
-    """Read the resource's attributes from the bytes around its scopes."""
-    resource = _only(around, 1)
-    if resource is None:
-        return ()
-    ranges = [(a, b) for n, w, a, b in fields(around, *resource) if n == 1 and w == LENGTH]
-    try:
-        return attributes(around, ranges)
-    except DuplicateKey:
-        return None
-
-
-def _scope(around: bytes) -> Scope | None:
-    """Read the scope from the bytes around its metrics."""
-    schema = _only(around, 3, last=True)
-    schema_url = around[slice(*schema)].decode() if schema else ""
-    scope = _only(around, 1)
-    if scope is None:
-        return Scope("", "", schema_url)
-    texts = {1: "", 2: ""}
-    ranges = []
-    for number, wire_type, start, stop in fields(around, *scope):
-        if wire_type != LENGTH:
-            continue
-        if number in texts:
-            texts[number] = around[start:stop].decode()
-        elif number == 3:
-            ranges.append((start, stop))
-    try:
-        return Scope(texts[1], texts[2], schema_url, attributes(around, ranges))
-    except DuplicateKey:
-        return None
-
-
-def _only(around: bytes, field: int, *, last: bool = False) -> tuple[int, int] | None:
-    """Find a field that stands at most once, or the last of several where the last wins."""
-    found = [(a, b) for n, w, a, b in fields(around, 0, len(around)) if n == field and w == LENGTH]
-    if len(found) > 1 and not last:
-        raise Unusual  # messages that stand twice are merged
-    return found[-1] if found else None
