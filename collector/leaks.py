@@ -24,10 +24,11 @@ from collector.settings import Prometheus
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from collector.components import Exporter
     from collector.fields.component_id import ComponentId
     from collector.fields.document import Node
     from collector.fields.section import Section
-    from collector.plan import Exporter, Pipeline, Plan
+    from collector.plan import Pipeline, Plan
     from collector.rule import Made, Rewrite
 
 Rules: TypeAlias = "Sequence[Callable[[Stream], Sequence[Made]]]"

@@ -9,85 +9,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING
 
-from collector.exporters import debug, file, otlp_http, prometheus
-from collector.extensions import basicauth, bearertokenauth, file_storage, health_check
-from collector.fields import component_id
-from collector.fields.section import did_you_mean, open_file
-from collector.otelcol import CAN_RUN_IT, IF_KNOWN_CAN_RUN_IT
-from collector.processors import (
-    attributes,
-    batch,
-    cumulative_to_delta,
-    delta_to_cumulative,
-    filter,  # noqa: A004 - the Collector's name
-    groupbyattrs,
-    interval,
-    memory_limiter,
-    metrics_transform,
-    redaction,
-    resource,
-    transform,
+from collector.components import (
+    EXPORTERS,
+    EXTENSIONS,
+    PROCESSORS,
+    RECEIVERS,
+    Configured,
+    Exporter,
+    Extension,
+    id_of,
+    look_up,
+    only_named,
+    read_all,
 )
-from collector.push_settings import FileStorage, OtlpHttpExporter, Pushing
-from collector.receivers import otlp
+from collector.fields.section import did_you_mean, open_file
+from collector.otelcol import CAN_RUN_IT
+from collector.processors import memory_limiter
+from collector.push_settings import FileStorage, OtlpHttpExporter
 from collector.rule import Processor, Rewrite, in_order
 from collector.service import telemetry
-from collector.settings import HealthCheck, Prometheus
+from collector.settings import HealthCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from collector.fields.component_id import ComponentId
     from collector.fields.section import File, Section
     from collector.settings import Authenticator, MemoryLimiter, Otlp, SelfTelemetry
 
-Exporter: TypeAlias = Prometheus | Pushing
-Extension: TypeAlias = "HealthCheck | Authenticator | FileStorage"
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Configured(Generic[T]):  # not a NamedTuple, which cannot be generic before Python 3.11
-    """The components of a kind."""
-
-    known: dict[ComponentId, T]
-    unknown: set[ComponentId]
-    """Of types that this engine has not."""
-
-
-RECEIVERS = {"otlp": otlp.read}
-EXPORTERS: dict[str, Callable[[Section], Exporter]] = {
-    "debug": debug.read,
-    "file": file.read,
-    "otlp_http": otlp_http.read,
-    "otlphttp": otlp_http.read,  # its name of old
-    "prometheus": prometheus.read,
-}
-EXTENSIONS: dict[str, Callable[[Section], Extension]] = {
-    "basicauth": basicauth.read,
-    "bearertokenauth": bearertokenauth.read,
-    "file_storage": file_storage.read,
-    "health_check": health_check.read,
-}
-PROCESSORS: dict[str, Callable[[Section], Processor]] = {
-    "attributes": attributes.read,
-    "batch": batch.read,
-    "cumulative_to_delta": cumulative_to_delta.read,
-    "cumulativetodelta": cumulative_to_delta.read,  # its name of old
-    "delta_to_cumulative": delta_to_cumulative.read,
-    "deltatocumulative": delta_to_cumulative.read,  # its name of old
-    "filter": filter.read,
-    "groupbyattrs": groupbyattrs.read,
-    "interval": interval.read,
-    "memory_limiter": memory_limiter.read,
-    "metrics_transform": metrics_transform.read,
-    "metricstransform": metrics_transform.read,  # its name of old
-    "redaction": redaction.read,
-    "resource": resource.read,
-    "transform": transform.read,
-}
 PUSH_INTERVAL_SECONDS = 10.0
 """Where no `interval` processor says how often exporters push."""
 PUSHES = (
@@ -150,10 +101,10 @@ def load(
     root = file.root
     root.elsewhere("connectors")
     limiter = partial(memory_limiter.read, total_memory_bytes=total_memory_bytes)
-    receivers = _configured(root, "receivers", RECEIVERS)
-    processors = _configured(root, "processors", PROCESSORS | {"memory_limiter": limiter})
-    exporters = _configured(root, "exporters", EXPORTERS)
-    extensions = _configured(root, "extensions", EXTENSIONS)
+    receivers = read_all(root, "receivers", RECEIVERS)
+    processors = read_all(root, "processors", PROCESSORS | {"memory_limiter": limiter})
+    exporters = read_all(root, "exporters", EXPORTERS)
+    extensions = read_all(root, "extensions", EXTENSIONS)
     service = root.section("service")
     self_telemetry = telemetry.read(service.section("telemetry"))
     running = _running(root.section("extensions"), service, extensions)
@@ -166,10 +117,10 @@ def load(
     ]
     _warn_of_rivals(service.section("pipelines"), pipelines)
     file.close()
-    rules = _named(processors, [pipeline.processors for pipeline in pipelines])
-    exporters_named = _named(exporters, [pipeline.exporters for pipeline in pipelines])
+    rules = only_named(processors, [pipeline.processors for pipeline in pipelines])
+    exporters_named = only_named(exporters, [pipeline.exporters for pipeline in pipelines])
     return Plan(
-        receivers=_named(receivers, [pipeline.receivers for pipeline in pipelines]),
+        receivers=only_named(receivers, [pipeline.receivers for pipeline in pipelines]),
         pipelines=tuple(pipelines),
         exporters=exporters_named,
         storages=storages,
@@ -184,43 +135,11 @@ def load(
     )
 
 
-def _configured(
-    root: Section, kind: str, readers: Mapping[str, Callable[[Section], T]]
-) -> Configured[T]:
-    """Read every component of a kind; an unknown type is refused even if nothing uses it."""
-    section = root.section(kind)
-    configured: Configured[T] = Configured({}, set())
-    for key in section.free_keys():
-        id_ = _id(section, key)
-        if id_ is None:
-            continue
-        if id_ in configured.known or id_ in configured.unknown:
-            section.mistake(key, f'"{id_}" is configured twice')
-        elif id_.type in readers:
-            configured.known[id_] = readers[id_.type](section.section(key))
-        else:
-            configured.unknown.add(id_)
-            meant = did_you_mean(id_.type, readers)
-            what = f'unknown type "{id_.type}"'
-            hint = f"{meant}this engine has {', '.join(readers)}. {IF_KNOWN_CAN_RUN_IT}"
-            section.mistake(key, what, hint)
-    return configured
-
-
-def _id(section: Section, key: str) -> ComponentId | None:
-    try:
-        return component_id.parse(key)
-    except component_id.Invalid as error:
-        what = f'"{key}" is no id: {error}'
-        section.mistake("", what, line=section.line_of(key))
-        return None
-
-
 def _metrics_pipelines(pipelines: Section) -> dict[ComponentId, Section]:
     """Find the metrics pipelines; at least one has to be there."""
     found: dict[ComponentId, Section] = {}
     for key in pipelines.free_keys():
-        id_ = _id(pipelines, key)
+        id_ = id_of(pipelines, key)
         if id_ is None:
             continue
         if id_ in found:
@@ -244,7 +163,7 @@ def _pipeline(
     processors: Configured[Processor],
     exporters: Configured[Exporter],
 ) -> Pipeline:
-    sources = _used(section, "receivers", receivers, least=1)
+    sources = look_up(section, "receivers", receivers, least=1)
     rules = _rules(section, processors)
     rewrites = [(id_, rule.rewrite) for id_, rule in rules.items() if rule.rewrite]
     return Pipeline(
@@ -255,7 +174,7 @@ def _pipeline(
         rewrite=in_order([rewrite for _, rewrite in rewrites]),
         is_blind=all(rule.is_blind for rule in rules.values() if rule.rewrite),
         rules=tuple(rewrites),
-        exporters=tuple(_used(section, "exporters", exporters, least=1)),
+        exporters=tuple(look_up(section, "exporters", exporters, least=1)),
         interval_seconds=min(
             (p.interval_seconds for p in rules.values() if p.interval_seconds),
             default=PUSH_INTERVAL_SECONDS,
@@ -263,38 +182,8 @@ def _pipeline(
     )
 
 
-def _used(
-    section: Section, key: str, configured: Configured[T], least: int = 0
-) -> dict[ComponentId, T]:
-    """Look up the components that a list names."""
-    used: dict[ComponentId, T] = {}
-    for line, text, shown in section.names(key, least):
-        try:
-            id_ = component_id.parse(text)
-        except component_id.Invalid as error:
-            section.mistake(key, f"{shown} is no id: {error}", line=line)
-            continue
-        if id_ in used:
-            section.mistake(key, f"{shown} stands there twice", line=line)
-        elif id_ in configured.known:
-            used[id_] = configured.known[id_]
-        elif id_ not in configured.unknown:
-            known = [str(each) for each in (*configured.known, *configured.unknown)]
-            hint = did_you_mean(str(id_), known)
-            section.mistake(key, f"{shown} is not configured", hint.strip(), line)
-    return used
-
-
-def _named(
-    configured: Configured[T], lists: Iterable[Iterable[ComponentId]]
-) -> dict[ComponentId, T]:
-    """Keep the components that some list names."""
-    names = {id_ for each in lists for id_ in each}
-    return {id_: one for id_, one in configured.known.items() if id_ in names}
-
-
 def _rules(pipeline: Section, processors: Configured[Processor]) -> dict[ComponentId, Processor]:
-    used = _used(pipeline, "processors", processors)
+    used = look_up(pipeline, "processors", processors)
     limiters = [at for at, processor in enumerate(used.values()) if processor.memory_limiter]
     if len(limiters) > 1:
         pipeline.mistake("processors", "this engine has one memory_limiter", CAN_RUN_IT)
@@ -325,7 +214,7 @@ def _warn_of_rivals(section: Section, pipelines: Sequence[Pipeline]) -> None:
 def _running(
     configured: Section, service: Section, extensions: Configured[Extension]
 ) -> dict[ComponentId, Extension]:
-    used: dict[ComponentId, Extension] = _used(service, "extensions", extensions)
+    used: dict[ComponentId, Extension] = look_up(service, "extensions", extensions)
     if sum(isinstance(one, HealthCheck) for one in used.values()) > 1:
         service.mistake("extensions", "this engine has one health_check", CAN_RUN_IT)
     for id_ in extensions.known:

@@ -21,6 +21,7 @@ RANKS = {
         "aggregation",
         "ottl",
         "receivers processors exporters extensions service self_metrics",
+        "components",
         "plan redacted outlets",
         "rewriting",
         "route",

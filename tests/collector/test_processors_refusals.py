@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from collector.components import PROCESSORS
 from collector.errors import ConfigError
-from collector.plan import PROCESSORS
 from collector.processors import memory_limiter
 from tests.collector.configured import processor
 
