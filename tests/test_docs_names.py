@@ -58,17 +58,11 @@ OTHERS = {
     "otelcol_processor_incoming_items": "likewise",
     "otelcol_receiver_failed_metric_points": "likewise",
 }
+CODE = ("collector", "doctor", "telemetry", "demo", "benchmarks")
+FOLDERS = (*CODE, "tests", "docs", "deploy")
 SOURCES = [
     path
-    for top in (
-        "collector",
-        "doctor",
-        "telemetry",
-        "demo",
-        "benchmarks",
-        "tests/chaos",
-        "tests/fuzz",
-    )
+    for top in (*CODE, "tests/chaos", "tests/fuzz")
     for path in sorted((ROOT / top).rglob("*.py"))
 ]
 TREES = [ast.parse(path.read_text()) for path in SOURCES]
@@ -84,17 +78,7 @@ RIVER.intake(*PLAN.receivers, "http")
 SAMPLES = [*RIVER.self_metrics(), *Counts("otlp_http").samples()]
 FILES = [
     path.relative_to(ROOT).as_posix()
-    for top in (
-        "collector",
-        "doctor",
-        "telemetry",
-        "demo",
-        "benchmarks",
-        "tests",
-        "docs",
-        "deploy",
-        ".ci",
-    )
+    for top in (*FOLDERS, ".ci")
     for path in (ROOT / top).rglob("*")
     if "__pycache__" not in path.parts
 ] + [path.name for path in ROOT.iterdir()]
@@ -110,7 +94,7 @@ METRIC = re.compile(
 DOTTED = re.compile(
     r"(?<![\w/.-])celery\.(?:task|worker|queue|broker|beat|canary|telemetry)\.[a-z_.]+"
 )
-TOPS = "collector|doctor|telemetry|tests|docs|deploy|benchmarks|demo"
+TOPS = "|".join(FOLDERS)
 PATH = re.compile(rf"(?<![\w/.:-])(?:{TOPS})/[\w./@-]*[\w/]")
 FILE = re.compile(r"[\w@./-]+\.(?:py|md|sql|sh|service|Dockerfile)|[\w-]+(?:/[\w-]+)*/")
 MODULE = re.compile(r"python3? -m ([\w.]+)")
@@ -247,7 +231,7 @@ def test_options_exist(page: Path) -> None:
 def test_modules_and_extras_exist(page: Path) -> None:
     """What is run by `python -m` can be found, and what is installed by an extra is one."""
     text = "\n".join(code(page))
-    modules = [name for name in MODULE.findall(text) if name.split(".")[0] in TOPS.split("|")]
+    modules = [name for name in MODULE.findall(text) if name.split(".")[0] in FOLDERS]
     assert not [name for name in modules if importlib.util.find_spec(name) is None]
     extras = [word for found in EXTRAS.findall(text) for word in found.split(",")]
     assert not [word for word in extras if word not in extras_there()]
