@@ -13,7 +13,7 @@ from typing import NamedTuple
 from benchmarks.fleet import EMBEDDED, GATEWAY, POINTS
 from benchmarks.payload import counters
 from benchmarks.results import RESULTS, circumstances, kept, rows
-from collector.cli import STREAMS_MAX
+from collector.command_line import STREAMS_MAX
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 INTERVAL_SECONDS = 5

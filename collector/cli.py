@@ -1,7 +1,7 @@
 """The command `portless-collector`: run a configuration, check it, or try it on files.
 
-What the commands need is imported when one of them runs, so that `--help` is quick. Here files are
-opened and the environment is read; everything else gets values.
+What the commands need is imported when one of them runs, so that `--help` is quick. What was typed
+is read in `command_line`; everything behind a command gets values.
 """
 
 from __future__ import annotations
@@ -12,20 +12,27 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
+from collector.command_line import (
+    allowed_by,
+    config_option,
+    fail,
+    from_option,
+    load_plan,
+    one_of,
+    open_option,
+    page_seat,
+    streams_option,
+)
 from collector.doctor.cli import doctor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from collector.fields.component_id import ComponentId
     from collector.intake import Intake
-    from collector.plan import Plan
-    from collector.server.door import Allowed
-    from collector.server.seats import Seat
 
 LOG_LEVELS = {
     "debug": logging.DEBUG,
@@ -34,42 +41,6 @@ LOG_LEVELS = {
     "error": logging.ERROR,
 }
 """By the names that the OpenTelemetry Collector gives them."""
-
-STREAMS_MAX = 250_000
-"""The engine's default, repeated here because importing an engine takes a moment."""
-
-config_option = click.option(
-    "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("otel-collector.yaml"),
-    show_default=True,
-    help="The configuration file, in the OpenTelemetry Collector's language.",
-)
-streams_option = click.option(
-    "--max-streams",
-    type=click.IntRange(min=1),
-    default=STREAMS_MAX,
-    show_default=True,
-    help="How many streams may speak at once; points of further ones are refused and counted. As "
-    "many silent ones are remembered.",
-)
-
-from_option = click.option(
-    "--allow-from",
-    multiple=True,
-    metavar="[SERVER=]NETWORK",
-    help="Let clients in from this network only, 10.0.0.0/8 or fd00::/8; several times for several "
-    "networks. With SERVER= it holds for that server alone.",
-)
-open_option = click.option(
-    "--allow-open",
-    is_flag=False,
-    flag_value="",
-    multiple=True,
-    metavar="[=SERVER]",
-    help="Let servers listen to other machines though they ask nobody who is there: all of them, "
-    "or only SERVER, such as health_check.",
-)
 
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -92,7 +63,7 @@ class Program(click.Group):
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:
-            _fail(f"this needs {error.name}: pip install 'portless[collector]'")
+            fail(f"this needs {error.name}: pip install 'portless[collector]'")
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -168,7 +139,7 @@ def run(  # noqa: PLR0913 - what can be said on the command line
     page_auth: str,
 ) -> None:
     """Run the collector until SIGTERM or SIGINT."""
-    plan = _plan(config)
+    plan = load_plan(config)
     from collector.journal.directory import StateDirError  # noqa: PLC0415 - quick help
     from collector.journal.journal import Fsync, StateDir  # noqa: PLC0415 - quick help
     from collector.server import process  # noqa: PLC0415 - quick help
@@ -181,12 +152,12 @@ def run(  # noqa: PLR0913 - what can be said on the command line
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
     kept = StateDir(state_dir, Fsync(fsync), state_max_mib << 20) if state_dir else None
-    allowed = _allowed(allow_from, allow_open)
-    extras = process.Extras(kept, _page(page, page_auth))
+    allowed = allowed_by(allow_from, allow_open)
+    extras = process.Extras(kept, page_seat(page, page_auth))
     try:
         process.run(plan, max_streams, _ready(ports_file), allowed, extras)
     except (ListenError, StateDirError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @main.command()
@@ -198,14 +169,14 @@ def validate(config: Path, allow_open: Sequence[str]) -> None:
     What `run` would not start with, given the same --allow-open, is told as well: it may be meant
     for another engine or other options, so the file is valid all the same.
     """
-    plan = _plan(config)
+    plan = load_plan(config)
     from collector.server.listening import ListenError  # noqa: PLC0415 - quick help
     from collector.server.seats import refusals  # noqa: PLC0415 - quick help
 
     try:
-        open_ = [f"{config}: {refusal}" for refusal in refusals(plan, _allowed((), allow_open))]
+        open_ = [f"{config}: {refusal}" for refusal in refusals(plan, allowed_by((), allow_open))]
     except ListenError as error:
-        _fail(str(error))
+        fail(str(error))
     for line in (*plan.warnings, *open_, *plan.notes):
         click.echo(line, err=True)
     click.echo(f"{config}: valid")
@@ -219,7 +190,7 @@ def leaks(config: Path) -> None:
     Exit code 1 if there is any. What is good to know besides, as which labels' values leave, is
     told as a note.
     """
-    plan = _plan(config)
+    plan = load_plan(config)
     from collector.leaks import find  # noqa: PLC0415 - quick help
 
     found = find(plan, str(config), config.read_text(), os.environ)
@@ -250,7 +221,7 @@ def leaks(config: Path) -> None:
 @click.argument("metric")
 def explain(config: Path, kind: str, attributes: Sequence[str], metric: str) -> None:
     """Say which rules touch a METRIC, which of its labels live, and why."""
-    plan = _plan(config)
+    plan = load_plan(config)
     from collector.explain import explain as lines  # noqa: PLC0415 - quick help
     from collector.leaks import texts_of  # noqa: PLC0415 - quick help
     from collector.model import Kind  # noqa: PLC0415 - quick help
@@ -288,27 +259,17 @@ def replay(
     .pb. What is refused is said on standard error; the exit code is then still 0, unless a file is
     no such request.
     """
-    plan = _plan(config)
+    plan = load_plan(config)
     from collector.exposition import negotiate  # noqa: PLC0415 - quick help
     from collector.river import River  # noqa: PLC0415 - quick help
 
     river = River(plan, max_streams)
-    intake = river.intake(_one_of(plan.receivers, "receiver", receiver), "http")
-    outlet = river.prometheus[_one_of(river.prometheus, "exporter", exporter)]
+    intake = river.intake(one_of(plan.receivers, "receiver", receiver), "http")
+    outlet = river.prometheus[one_of(river.prometheus, "exporter", exporter)]
     for file in files:
         _replay(intake, file)
     form = negotiate.OPEN_METRICS_FORMAT if open_metrics else negotiate.TEXT_FORMAT
     click.echo(outlet.scrape(form), nl=False)
-
-
-def _one_of(there: Iterable[ComponentId], what: str, wanted: str | None) -> ComponentId:
-    """Find the component that an option names; without it there has to be one."""
-    known = {str(id_): id_ for id_ in there}
-    if wanted is None and len(known) == 1:
-        return next(iter(known.values()))
-    if wanted not in known:
-        _fail(f"--{what}: choose one of {', '.join(known)}")
-    return known[wanted]
 
 
 def _replay(intake: Intake, file: Path) -> None:
@@ -320,55 +281,9 @@ def _replay(intake: Intake, file: Path) -> None:
     try:
         outcome = intake.accept(body, now) if is_protobuf else intake.accept_json(body, now)
     except Refused as refusal:
-        _fail(f"{file}: {refusal.message}")
+        fail(f"{file}: {refusal.message}")
     for reason, points in sorted(outcome.refused.items()):
         click.echo(f"{file}: {points} points refused: {reason.value}", err=True)
-
-
-def _plan(config: Path) -> Plan:
-    """Load a configuration, or end with what is wrong with it."""
-    from collector import plan  # noqa: PLC0415 - quick help
-    from collector.errors import ConfigError  # noqa: PLC0415 - quick help
-    from collector.server.memory import total_bytes  # noqa: PLC0415 - quick help
-
-    try:
-        return plan.load(str(config), config.read_text(), os.environ, total_bytes())
-    except ConfigError as error:
-        _fail(str(error))
-    except OSError as error:
-        _fail(f"{config}: {error.strerror}")
-    except UnicodeDecodeError:
-        _fail(f"{config}: not UTF-8")
-
-
-def _page(where: str | None, authenticator: str) -> Seat | None:
-    """Read where the page is served, and who is asked there."""
-    from collector.server import seats  # noqa: PLC0415 - quick help
-    from collector.settings import Endpoint  # noqa: PLC0415 - quick help
-
-    if where is None:
-        if authenticator:
-            _fail("--page-auth: there is no page without --page")
-        return None
-    host, _, port = where.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        _fail(f"--page: {where} is no HOST:PORT: write 127.0.0.1:8080 or [::1]:8080")
-    endpoint = Endpoint(host.removeprefix("[").removesuffix("]"), int(port))
-    return seats.page(endpoint, authenticator)
-
-
-def _allowed(allow_from: Sequence[str], allow_open: Sequence[str]) -> Allowed:
-    """Read what the options allow."""
-    from collector.server.door import Allowed, network  # noqa: PLC0415 - quick help
-
-    networks = []
-    for text in allow_from:
-        name, _, written = text.rpartition("=")
-        try:
-            networks.append((name, network(written)))
-        except ValueError:
-            _fail(f"--allow-from: {written} is no network: write 10.0.0.0/8, fd00::/8 or 10.1.2.3")
-    return Allowed(tuple(networks), tuple(allow_open))
 
 
 def _ready(ports_file: Path | None) -> Callable[[Mapping[str, str]], None]:
@@ -382,14 +297,9 @@ def _ready(ports_file: Path | None) -> Callable[[Mapping[str, str]], None]:
                 unfinished.write_text(json.dumps(addresses))
                 unfinished.replace(ports_file)
             except OSError as error:
-                _fail(f"{ports_file}: {error.strerror}")
+                fail(f"{ports_file}: {error.strerror}")
         where = ", ".join(f"{name} {address}" for name, address in addresses.items())
         click.echo(f"ready: {where}")
         sys.stdout.flush()
 
     return ready
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)

@@ -33,7 +33,7 @@ RANKS = {
         "intake page",
         "river",
         "server",
-        "doctor",
+        "doctor command_line",
         "cli",
         "__main__",
     ],

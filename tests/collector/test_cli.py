@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from collector import cli
+from collector import cli, command_line
 from collector.engine import STREAMS_MAX
 from tests.collector.otlp import START, Request
 
@@ -162,7 +162,7 @@ def test_the_commands_tell_of_themselves() -> None:
     """Version and help, and the engine's own limit as the default."""
     assert invoke("--version").output.startswith("portless-collector")
     assert all(name in invoke("-h").output for name in ("run", "validate", "replay"))
-    assert cli.STREAMS_MAX == STREAMS_MAX
+    assert command_line.STREAMS_MAX == STREAMS_MAX
 
 
 def test_it_runs_as_a_module() -> None:
