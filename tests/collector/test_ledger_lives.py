@@ -340,6 +340,58 @@ def test_where_nothing_was_forgotten_no_life_returns() -> None:
     assert book.open(4, 5, 0, 0.0) not in book.returned
 
 
+known = st.sets(st.tuples(st.integers(0, 5), st.integers(1, 3)), max_size=12)
+
+
+@given(known, st.lists(st.integers(0, 5), unique=True), st.integers(1, 5), st.booleans())
+def test_next_lives_open_together_as_they_do_one_by_one(
+    lives: set[tuple[int, int]],
+    again: list[int],
+    start: int,
+    pooled: bool,
+) -> None:
+    """Of sources with one row or more: the same rows are found, and the same lives return."""
+    together, alone = Totals(), Totals()
+    for book in (together, alone):
+        for source in (6, 7):  # what they leave makes some of the lives return
+            row = book.open(source, 2, source % 2, 0.0)
+            book.record(np.array([row]), np.array([1]), unique=True)
+        if pooled:
+            book.retire(np.arange(8) > 5, {})
+        for source, began in sorted(lives):
+            book.open(source, began, source % 2, 1.0)
+        book.returned.clear()
+    nexts = [source for source in again if together.knows(source) and (source, start) not in lives]
+    series = np.array([source % 2 for source in nexts], np.int32)
+    rows = together.open_next(
+        np.array(nexts, np.intp), np.full(len(nexts), start, np.uint64), series, 3.0
+    )
+    for source in nexts:
+        alone.open(source, start, source % 2, 3.0)
+    assert [together.find(source, start) for source in nexts] == rows.tolist()
+    for source, began in [*lives, *((source, start) for source in nexts)]:
+        found = [book.find(source, began) for book in (together, alone)]
+        assert None not in found
+        (own, other) = found
+        for name in ("sources", "starts", "series", "seen"):
+            assert getattr(together, name)[own] == getattr(alone, name)[other]
+        assert (own in together.returned) == (other in alone.returned)
+    together.close([row for row in together.used() if together.sources[row] >= 0])
+    assert not any(together.knows(source) for source in range(8))
+
+
+def test_many_lives_are_asked_whether_they_are_closed() -> None:
+    """Each as by itself."""
+    book = Totals()
+    sources, starts = np.array([0, 0, 1, 2]), np.array([3, 4, 9, 0], np.uint64)
+    assert book.are_closed(sources, starts).tolist() == [False] * 4
+    book.close_until(0, 3)
+    book.close_until(1, 10)
+    book.close_until(2, 5)
+    closed = book.are_closed(sources, starts)
+    assert (closed.dtype, closed.tolist()) == (np.bool_, [True, False, True, False])
+
+
 def test_intervals_are_told_and_taken_over() -> None:
     """What is remembered of increments outlives the process, in its order, and copies stay."""
     own = Intervals()
