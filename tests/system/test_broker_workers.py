@@ -107,8 +107,10 @@ def test_a_database_that_is_restarted_loses_nothing(lab: Lab, server: Postgres) 
     left.wait_for(lambda: lab.executions()["sleep", "begun", ""] >= 4)
     server.restart()
     begun = lab.executions()["sleep", "begun", ""]
+    received = killed.log.read_text().count(" received")
     left.wait_for(lambda: "unreachable" in blind(lab.sink, ever=True))
     left.wait_for(lambda: lab.executions()["sleep", "begun", ""] > begun)
+    killed.wait_for(lambda: killed.log.read_text().count(" received") > received)  # it holds some
     killed.kill()
     left.wait_for(lambda: not lab.execute(ROWS))
     left.wait_for(lambda: lab.sink.sum("celery.broker.recovered", queue_name="lab") > 0)
