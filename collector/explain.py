@@ -66,8 +66,8 @@ def _told(
         yield from _labels(before, steps)
         yield from _shown(plan, pipeline, left)
     for id_, copy, behind in copies:
-        keys = ", ".join(_shown_key(key) for key, _ in copy.attributes) or "no attribute"
-        yield f"  processors::{id_} makes a copy of it: {copy.name} with {keys}"
+        held = ", ".join(_shown_key(key) for key, _ in copy.attributes) or "no attribute"
+        yield f"  processors::{id_} makes a copy of it: {copy.name} with {held}"
         yield from _told(plan, pipeline, behind, copy, keys)
 
 

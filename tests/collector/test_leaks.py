@@ -188,6 +188,20 @@ def test_labels_that_a_rule_names_are_explained(tmp_path: Path) -> None:
     assert CliRunner().invoke(main, asked).output.count("label secret: ") == 1
 
 
+def test_labels_of_a_copy_are_explained_too(tmp_path: Path) -> None:
+    """By the rules behind the one that makes it."""
+    file = tmp_path / "config.yaml"
+    copied = OWN.replace("action: update\n", "action: insert\n        new_name: copy\n")
+    file.write_text(copied)
+    found = CliRunner().invoke(main, ["explain", "jobs", "--config", str(file)])
+    _, copy = found.output.split("makes a copy of it")
+    assert [line for line in copy.splitlines() if "  label" in line] == [
+        "  label secret: goes: processors::attributes takes it",
+        "  label route: lives, changed by processors::attributes",
+        "  label any other key: lives: no rule takes it",
+    ]
+
+
 OWN = """
 receivers: {otlp: {protocols: {http: {}}}}
 processors:
