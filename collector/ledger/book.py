@@ -103,9 +103,7 @@ class Book(Columns):
         now: float,
     ) -> NDArray[np.intp]:
         """Give sources that have no row in any book an empty one each; none is there twice."""
-        rows = self._several(series, now)
-        self.sources[rows] = sources
-        self.starts[rows] = starts
+        rows = self._several(sources, starts, series, now)
         self._owners.claim_all(sources, self._me, rows)
         return rows
 

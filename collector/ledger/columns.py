@@ -115,8 +115,14 @@ class Columns:
         self.seen[row] = now
         return row
 
-    def _several(self, series: NDArray[np.int32], now: float) -> NDArray[np.intp]:
-        """Return rows that are nobody's, ascending, for these series."""
+    def _several(
+        self,
+        sources: NDArray[np.intp],
+        starts: NDArray[np.uint64],
+        series: NDArray[np.int32],
+        now: float,
+    ) -> NDArray[np.intp]:
+        """Return new rows, ascending, each for a life of a source."""
         again = min(len(series), len(self._free))
         first, self._used = self._used, self._used + len(series) - again
         self._grow()
@@ -124,6 +130,8 @@ class Columns:
         if again:
             rows[:again] = sorted(self._free[-again:])
             del self._free[-again:]
+        self.sources[rows] = sources
+        self.starts[rows] = starts
         self.series[rows] = series
         self.seen[rows] = now
         return rows

@@ -89,9 +89,7 @@ class Lives(Book):
         now: float,
     ) -> NDArray[np.intp]:
         """Give sources that have rows here one more each, for another life; none is there twice."""
-        rows = self._several(series, now)
-        self.sources[rows] = sources
-        self.starts[rows] = starts
+        rows = self._several(sources, starts, series, now)
         only = self._owners.rows(sources, self._me)
         self._owners.clear(sources[only != BIN])
         of_only = zip(self.starts[only].tolist(), only.tolist())
