@@ -92,7 +92,7 @@ def sockets(pids: tuple[int, ...]) -> None:
 @click.option(
     "--grace",
     type=click.FloatRange(min=0),
-    default=30.0,
+    default=30.0,  # as Kubernetes has it
     show_default=True,
     help="Seconds that it may take to end then; after that it is killed.",
 )

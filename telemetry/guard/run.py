@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 INTERVAL_SECONDS = 0.05
 """Between two looks; a server that is started to be used lives longer."""
-GRACE_SECONDS = 30.0
-"""From SIGTERM on, as Kubernetes has it."""
 _FORWARDED = ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
@@ -46,8 +44,8 @@ class Result(NamedTuple):
 def run(
     command: Sequence[str],
     see: Callable[[Listener], None],
-    stop_after_seconds: float | None = None,
-    grace_seconds: float = GRACE_SECONDS,
+    stop_after_seconds: float | None,
+    grace_seconds: float,
 ) -> Result:
     """Run a command to its end, and look all the time.
 
@@ -59,7 +57,7 @@ def run(
     signals: list[int] = []
     restore = _catch(signals)
     try:
-        return _watch(command, see, signals, (stop_after_seconds, grace_seconds))
+        return _watch(command, see, signals, stop_after_seconds, grace_seconds)
     finally:
         restore()
 
@@ -68,11 +66,11 @@ def _watch(
     command: Sequence[str],
     see: Callable[[Listener], None],
     signals: list[int],
-    stop: tuple[float | None, float],
+    stop_after_seconds: float | None,
+    grace_seconds: float,
 ) -> Result:
     process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - it is the user's
     family = Family([process.pid])
-    stop_after_seconds, grace_seconds = stop
     stop_at = time.monotonic() + (math.inf if stop_after_seconds is None else stop_after_seconds)
     kill_at, killed = math.inf, False
     listeners: dict[Listener, None] = {}
