@@ -29,7 +29,7 @@ from collector.wire.point import Wanted
 from collector.wire.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
     from collector.journal.frames import Record
     from collector.journal.journal import Journal
@@ -134,19 +134,23 @@ class Engine:
         """Name what a series is part of at each outlet."""
         return tuple(outlet.line(feeder, number) for outlet, feeder in self._joints)
 
-    def accept(self, body: bytes, now: float) -> Outcome:
+    def accept(
+        self, body: bytes, now: float, keep: Callable[[bytes, float], None] | None = None
+    ) -> Outcome:
         """Record an ExportMetricsServiceRequest, decompressed protobuf.
 
-        Raises Malformed where it is none, Refused while memory is short, Unkept where the journal
-        cannot be written; then nothing of it counts.
+        One that was found valid is given to `keep`, by default this engine's own, before anything
+        of it is recorded. Raises Malformed where it is none, Refused while memory is short, Unkept
+        where the journal cannot be written; then nothing of it counts.
         """
         self.refuse_while_pressed()
+        keep = keep or self.keep
         known = self._reader.again(body)
         if known is None:
-            points, refused = self._accept_parts(body, now)
+            points, refused = self._accept_parts(body, now, keep)
         else:
             shape, cells = known
-            self._keep(body, now)
+            keep(body, now)
             shape.used = now
             points, refused = shape.points, shape.binding.record(cells, now)
         if refused:
@@ -155,10 +159,15 @@ class Engine:
         self.accepted += accepted
         return Outcome(accepted, refused)
 
-    def _keep(self, body: bytes, now: float) -> None:
-        """Keep a request that was found valid, before anything of it is recorded."""
+    def keep(self, body: bytes, now: float) -> None:
+        """Write a request to the journal, if there is one; raises Unkept."""
         if self._keeps and self.keeper:
             self.keeper.request(body, now)
+
+    def take_back(self) -> None:
+        """Keep the request no longer that was kept just now."""
+        if self._keeps and self.keeper:
+            self.keeper.take_back()
 
     def restore(self, now: float) -> None:
         """Read what was kept, and keep what comes from now on.
@@ -214,13 +223,15 @@ class Engine:
         if self.pressed:
             raise Refused(Code.UNAVAILABLE, "data refused due to high memory usage")
 
-    def _accept_parts(self, body: bytes, now: float) -> tuple[int, Counter[Reason]]:
+    def _accept_parts(
+        self, body: bytes, now: float, keep: Callable[[bytes, float], None]
+    ) -> tuple[int, Counter[Reason]]:
         """Record a request metric by metric; return its points and those refused.
 
         One that brought nothing new, and will bring nothing to decide, is remembered as a whole.
         """
         parts, known = self._reader.read(body, now)
-        self._keep(body, now)
+        keep(body, now)
         points = sum(part.shape.points + part.shape.refused.total() for part in parts)
         refused: Counter[Reason] = Counter()
         for part in parts:

@@ -1,8 +1,8 @@
 """One receiver's bytes into each of its pipelines, and what became of them.
 
 A request goes to every pipeline that names the receiver, as it is. What is malformed for one is so
-for all, and one whose memory is short refuses for all, so that whoever sends it again counts twice
-nowhere. It knows no socket; what the bytes say, the engines know.
+for all, and one whose memory is short or whose journal is full refuses for all, so that whoever
+sends it again counts twice nowhere. It knows no socket; what the bytes say, the engines know.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Intake:
         """`receiver` and `transport` are labels of its numbers; there is at least one engine."""
         self._labels = {"receiver": receiver, "transport": transport}
         self._first, *self._others = engines
+        self._keep = self._keep_in_all if self._others else self._first.keep
         self.accepted = 0
         """Points since the start that every pipeline accepted."""
         self.refused = 0
@@ -45,14 +46,15 @@ class Intake:
     def accept(self, body: bytes, now: float) -> Outcome:
         """Record an ExportMetricsServiceRequest, decompressed protobuf.
 
-        Raises Malformed where it is none, Refused while memory is short; then nothing of it counts.
+        Raises Malformed where it is none, Refused while memory is short, Unkept where one of the
+        journals cannot be written; then nothing of it counts.
         """
         try:
             for engine in self._others:
                 engine.refuse_while_pressed()
-            outcome = self._first.accept(body, now)
+            outcome = self._first.accept(body, now, self._keep)
             for engine in self._others:
-                outcome = _worse(outcome, engine.accept(body, now))
+                outcome = _worse(outcome, engine.accept(body, now, _kept))
         except Refused as refusal:
             self._count(refusal)
             raise
@@ -72,6 +74,18 @@ class Intake:
             self._count(refusal)
             raise
         return self.accept(converted, now)
+
+    def _keep_in_all(self, body: bytes, now: float) -> None:
+        """Write a request to every pipeline's journal, or to none; raises Unkept."""
+        kept = []
+        try:
+            for engine in (self._first, *self._others):
+                engine.keep(body, now)
+                kept.append(engine)
+        except Unkept:
+            for engine in kept:
+                engine.take_back()
+            raise
 
     def _count(self, refusal: Refused) -> None:
         outcome = "malformed" if isinstance(refusal, Malformed) else "pressed"
@@ -96,6 +110,10 @@ class Intake:
                 for outcome in OUTCOMES
             ),
         ]
+
+
+def _kept(_body: bytes, _now: float) -> None:
+    """Do nothing: it is in every journal."""
 
 
 def _worse(one: Outcome, other: Outcome) -> Outcome:

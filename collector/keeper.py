@@ -63,6 +63,10 @@ class Keeper:
         except OSError as error:
             raise Unkept(f"the journal cannot be written: {error.strerror}") from None
 
+    def take_back(self) -> None:
+        """Let go of the request that was kept just now."""
+        self.journal.take_back()
+
     def mark(self, kind: int, now: float) -> None:
         """Keep a tick or a start; without it the silent would be silent for another time."""
         try:

@@ -75,8 +75,8 @@ class Journal:
         self._bytes_max = bytes_max
         self._handle = -1
         self._number = max([0, *self._directory.numbers("journal"), *self._states()]) + 1
-        self._size = 0
-        """Of the file that is being written."""
+        self._size = self._last = 0
+        """Bytes of the file that is being written, and of the record at its end."""
         self._others = sum(one.stat().st_size for one in self._files())
         self._state_bytes = 0
         self._segments = len(self._directory.numbers("journal"))
@@ -155,11 +155,18 @@ class Journal:
                 os.fdatasync(self._handle)
         except OSError:
             self.failed += 1
-            self._take_back()
+            self._cut_off()
             raise
         self._size += size
+        self._last = size
         self.appended += size
         self._dirty = True
+
+    def take_back(self) -> None:
+        """Cut off the record that was appended just now; a start will not find it."""
+        self._size -= self._last
+        self._last = 0
+        self._cut_off()
 
     def _make_room(self, size: int) -> None:
         if self._others + self._size + size > self._bytes_max:
@@ -170,11 +177,12 @@ class Journal:
         if written < size:  # a disk that gets full, a file that gets too long
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _take_back(self) -> None:
-        """Cut off what was written of a record; what comes next goes into another file."""
+    def _cut_off(self) -> None:
+        """Cut off what was written beyond the last record; what comes next is in another file."""
         if self._handle >= 0:
             with suppress(OSError):  # then the next start finds a damaged tail and cuts it off
                 os.ftruncate(self._handle, self._size)
+            self._dirty = True  # that it is shorter has to outlive the machine too
             self._leave()
 
     def _open(self) -> None:

@@ -13,10 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.errors import Unkept
+from collector.exposition.negotiate import TEXT_FORMAT
+from collector.fields.component_id import parse
 from collector.journal import journal as module
 from collector.journal.directory import DAMAGED_FILES_MAX, StateDirError
 from collector.journal.frames import MAGIC, Gap, Record, frames, head
-from collector.journal.journal import Fsync, Journal
+from collector.journal.journal import Fsync, Journal, StateDir
+from collector.plan import load
+from collector.river import River
+from tests.collector.otlp import DELTA, SECOND, START, Request
 from tests.collector.pipeline import samples
 from tests.collector.test_expiry import own, said
 from tests.collector.test_journal_restore import restarted, started, write_state
@@ -75,9 +80,9 @@ def test_a_bit_that_flipped_costs_one_record_or_the_tail(
         assert any(isinstance(one, Gap) for one in found)
 
 
-def files(path: Path, suffix: str) -> list[Path]:
+def files(path: Path, suffix: str, pipeline: str = "metrics") -> list[Path]:
     """The files of a kind in the pipeline's directory."""
-    return sorted((path / "metrics").glob(f"*.{suffix}"))
+    return sorted((path / pipeline).glob(f"*.{suffix}"))
 
 
 def read(running: Pipeline) -> float:
@@ -266,3 +271,59 @@ def test_files_are_synced_when_it_was_said(tmp_path: Path, fsync: Fsync) -> None
     assert running.river.syncing() == []
     write_state(running, 0)
     assert read(restarted(running, tmp_path, 0, fsync=fsync)) == 5
+
+
+BOTH = """
+receivers:
+  otlp: {protocols: {http: {}}}
+  otlp/api: {protocols: {http: {endpoint: "127.0.0.1:4319"}}}
+exporters:
+  prometheus: {endpoint: "127.0.0.1:9464"}
+  prometheus/api: {endpoint: "127.0.0.1:9465"}
+service:
+  pipelines:
+    metrics: {receivers: [otlp], exporters: [prometheus]}
+    metrics/api: {receivers: [otlp, otlp/api], exporters: [prometheus/api]}
+"""
+
+
+def increment(at: int) -> bytes:
+    """One more, in a second of its own."""
+    start = START + at * SECOND
+    counted = Request().counter(
+        "m", {"task_name": "a"}, 1, start=start, time=start + SECOND, temporality=DELTA
+    )
+    return counted.bytes()
+
+
+def both(path: Path) -> River:
+    """Two pipelines that have a receiver in common."""
+    one = River(load("test.yaml", BOTH, {}), 100, StateDir(path, Fsync.ALWAYS))
+    one.restore(0)
+    return one
+
+
+def reads(of: River, exporter: str) -> float:
+    """What the counter reads at an exporter."""
+    text = of.prometheus[parse(exporter)].scrape(TEXT_FORMAT).decode()
+    return samples(text).get(("m_total", "a"), 0)
+
+
+def test_what_one_pipeline_cannot_keep_counts_in_none(tmp_path: Path) -> None:
+    """Whoever was told to send it again does so; it counts once, also after a restart."""
+    one = both(tmp_path)
+    pushed = [one.intake(parse(name), "http") for name in ("otlp", "otlp/api")]
+    for at, intake in enumerate([pushed[0], *[pushed[1]] * 5]):
+        intake.accept(increment(at), 0)
+    size = files(tmp_path, "journal", "metrics%2Fapi")[-1].stat().st_size
+    with file_size_limit(size), pytest.raises(Unkept):
+        pushed[0].accept(increment(6), 0)
+    assert pushed[0].requests["unkept"] == 1
+    again = [one]
+    for _ in range(2):
+        assert [reads(again[-1], name) for name in ("prometheus", "prometheus/api")] == [1, 6]
+        again[-1].close()
+        again.append(both(tmp_path))
+    again[-1].intake(parse("otlp"), "http").accept(increment(6), 0)
+    assert [reads(again[-1], name) for name in ("prometheus", "prometheus/api")] == [2, 7]
+    again[-1].close()
