@@ -7,6 +7,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
+import celery
 import psutil
 import pytest
 
@@ -57,15 +58,19 @@ def test_recycled_processes_are_seen_where_an_event_loop_feeds_them(lab: Lab, re
 
 
 def test_two_workers_are_told_apart_and_add_up(lab: Lab) -> None:
-    """Each task is counted by the worker that ran it; together they have all of them."""
+    """Each execution is counted by the worker that made it; together they have all of them.
+
+    Celery 5.4 may hand tasks of a worker that stops, which are done, to the other one once more.
+    """
     workers = [lab.worker("threads", name="one"), lab.worker("prefork", name="two")]
     lab.publish(["ok", 30])
     for worker in workers:
         worker.wait_for(lambda: lab.finished() >= 30)
     for worker in workers:
         assert worker.stop() == 0
-    assert lab.sink.sum("celery.task.success") == 30
-    assert lab.sink.sum("lab.orders") == 30
+    executions = len(lab.execute("SELECT 1 FROM executions"))
+    assert lab.sink.sum("celery.task.success") == executions >= 30
+    assert lab.sink.sum("lab.orders") == executions
     assert lab.sink.instances("celery.worker.up") == {"one@lab", "two@lab"}
 
 
@@ -106,6 +111,10 @@ def test_a_collector_that_never_answers_stops_nothing(lab: Lab, pool: str) -> No
         assert worker.stop(timeout_seconds=30) == 0
 
 
+@pytest.mark.skipif(
+    celery.VERSION[:2] < (5, 5),
+    reason="Celery 5.4 waits for the tasks that run, as if it were warm",
+)
 def test_a_cold_stop_says_what_was_lost(lab: Lab) -> None:
     """Tasks that run when the worker is told to quit are lost, those not begun went back."""
     worker = lab.worker("prefork")
