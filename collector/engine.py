@@ -22,6 +22,7 @@ from collector.ledger.ledger import Ledger
 from collector.outlets.outlet import Feed
 from collector.redacted import Redacted
 from collector.rewriting import Rewriting
+from collector.roster import Roster
 from collector.route import Router
 from collector.self_metrics import Sample, counter, gauge
 from collector.state.read import restore
@@ -101,13 +102,14 @@ class Engine:
         self._redacted = Redacted()
         copier = Copier(pipeline.rewrite)
         rules = Rewriting(copier.rewrite, self._redacted, is_blind=pipeline.is_blind)
-        self._router = Router(rules, self._admit, streams_max)
+        self._roster = Roster()
+        self._router = Router(self._roster, rules, self._admit, streams_max)
         self.copies = Copies(Counter())
         self._binder = CopyBinder(self.ledger, self._router, copier, self.copies)
-        self._expiry = Expiry(self._router, self.ledger, self._leave, self._line, streams_max)
-        self.keeper = Keeper(journal, self.ledger, self._router) if journal else None
+        self._expiry = Expiry(self._roster, self.ledger, self._leave, self._line, streams_max)
+        self.keeper = Keeper(journal, self.ledger, self._roster) if journal else None
         self._keeps = False
-        feed = Feed(self.ledger, pipeline.receivers, self._router.known)
+        feed = Feed(self.ledger, pipeline.receivers, self._roster.known)
         self._joints = [Joint(outlet, outlet.join(feed)) for outlet in outlets]
 
     @property
@@ -252,7 +254,7 @@ class Engine:
 
     def self_metrics(self) -> list[Sample]:
         """Return the engine's own numbers; refusals for every reason, from 0 on."""
-        reader, router, own = self._reader, self._router, {"pipeline": self.pipeline.name}
+        reader, roster, own = self._reader, self._roster, {"pipeline": self.pipeline.name}
         refused = [
             counter(
                 "portless_refused_points",
@@ -277,11 +279,11 @@ class Engine:
             ),
             *kept,
             counter("portless_dropped_points", self.dropped, "Points that a rule dropped.", **own),
-            gauge("portless_streams", router.streams, "Streams that speak, tenants apart.", **own),
-            gauge("portless_series", router.series, "Series shown, tenants merged.", **own),
+            gauge("portless_streams", roster.streams, "Streams that speak, tenants apart.", **own),
+            gauge("portless_series", roster.series, "Series shown, tenants merged.", **own),
             gauge(
                 "portless_remembered_streams",
-                router.dormant,
+                roster.dormant,
                 "Streams that are silent and would go on from where they were.",
                 **own,
             ),

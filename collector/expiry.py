@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from collector.ledger.ledger import Ledger
-    from collector.route import Router
+    from collector.roster import Roster
 
 
 FORGOTTEN_AT_ONCE = 10_000
@@ -31,7 +31,7 @@ FORGOTTEN_AT_ONCE = 10_000
 
 
 class Expiry:
-    """Decides for one router and its ledger.
+    """Decides for one roster and its ledger.
 
     `leave` is told of all series that are forgotten; `line` names what a series is part of, the
     same for two that are shown as one everywhere.
@@ -39,13 +39,13 @@ class Expiry:
 
     def __init__(
         self,
-        router: Router,
+        roster: Roster,
         ledger: Ledger,
         leave: Callable[[Collection[int]], None],
         line: Callable[[int], Hashable],
         remembered_max: int,
     ) -> None:
-        self._router = router
+        self._roster = roster
         self._ledger = ledger
         self._leave = leave
         self._line = line
@@ -60,37 +60,37 @@ class Expiry:
 
         While memory is short (`pressed`) half of what is remembered goes, each time.
         """
-        router, ledger = self._router, self._ledger
-        loud = ledger.loud(before, router.sources)
-        silent = np.flatnonzero(router.awake & ~loud).tolist()
-        router.sleep(silent)
-        self._hide([number for number in router.quiet if not living[number]])
-        self._forget(router.levels(silent))
-        room = min(self._remembered_max, router.dormant // 2 if pressed else router.dormant)
-        too_many = router.dormant - room
+        roster, ledger = self._roster, self._ledger
+        loud = ledger.loud(before, roster.sources)
+        silent = np.flatnonzero(roster.awake & ~loud).tolist()
+        roster.sleep(silent)
+        self._hide([number for number in roster.quiet if not living[number]])
+        self._forget(roster.levels(silent))
+        room = min(self._remembered_max, roster.dormant // 2 if pressed else roster.dormant)
+        too_many = roster.dormant - room
         # A part at a time, so that nobody waits long, but always more than can come meanwhile.
         count = min(too_many, max(FORGOTTEN_AT_ONCE, too_many // 4))
         if count:
             self.series += self._forget(self._oldest(count))
             self.streams += count
             ledger.freed += 1
-        ledger.dormant = router.dormant
+        ledger.dormant = roster.dormant
         ledger.freed += bool(silent)
 
     def _hide(self, numbers: Collection[int]) -> None:
-        self._router.hide(numbers)
+        self._roster.hide(numbers)
         self._ledger.exemplars.drop(numbers)
-        self._drop(self._router.abandoned(numbers))
+        self._drop(self._roster.abandoned(numbers))
 
     def _drop(self, hidden: Collection[int]) -> None:
         if hidden:
             self._leave(hidden)
-            self._router.drop(hidden)
+            self._roster.drop(hidden)
             self._ledger.drop(hidden)
 
     def _oldest(self, count: int) -> list[int]:
-        asleep = np.flatnonzero(self._router.asleep)
-        heard = self._ledger.sources_heard(self._router.sources)[asleep]
+        asleep = np.flatnonzero(self._roster.asleep)
+        heard = self._ledger.sources_heard(self._roster.sources)[asleep]
         oldest: list[int] = asleep[np.argpartition(heard, count - 1)[:count]].tolist()
         return oldest
 
@@ -98,11 +98,11 @@ class Expiry:
         """Forget sources; return how many series went with them."""
         if not sources:
             return 0
-        mask = np.zeros(self._router.sources, np.bool_)
+        mask = np.zeros(self._roster.sources, np.bool_)
         mask[list(sources)] = True
-        merges = self._router.merges(sources)
-        left = self._router.forget(sources)
-        gone = [number for number in left if not self._router.is_shown(number)]
+        merges = self._roster.merges(sources)
+        left = self._roster.forget(sources)
+        gone = [number for number in left if not self._roster.is_shown(number)]
         self._drop(gone)
         self._ledger.retire(mask, merges)
         self._settle(left.difference(gone))
@@ -111,7 +111,7 @@ class Expiry:
     def _settle(self, left: Iterable[int]) -> None:
         """Decide on series that live on in their lines though all their sources are forgotten."""
         self._hide([number for number in left if not self._ledger.is_heir(number)])
-        abandoned = self._router.abandoned(self._router.quiet)
+        abandoned = self._roster.abandoned(self._roster.quiet)
         if len(abandoned) > self._remembered_max:
             self._pool(abandoned)
 
@@ -122,5 +122,5 @@ class Expiry:
             lines[self._line(number)].append(number)
         for first, *others in lines.values():
             for other in others:
-                self._ledger.pool(other, first, self._router.merge(first))
+                self._ledger.pool(other, first, self._roster.merge(first))
             self._hide(others)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collector.journal.frames import Record
     from collector.journal.journal import Journal, State
     from collector.ledger.ledger import Ledger
-    from collector.route import Router
+    from collector.roster import Roster
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ AGAIN_SECONDS = 60
 class Keeper:
     """Keeps what one engine is told."""
 
-    def __init__(self, journal: Journal, ledger: Ledger, router: Router) -> None:
+    def __init__(self, journal: Journal, ledger: Ledger, roster: Roster) -> None:
         self.journal = journal
         self.replayed = 0
         """Records read at the start."""
@@ -45,7 +45,7 @@ class Keeper:
         self.states = 0
         """States written since the start."""
         self._ledger = ledger
-        self._router = router
+        self._roster = roster
         self._state: State | None = None
         self._requests: Iterator[bytes] = iter(())
         self._not_before = 0.0
@@ -91,7 +91,7 @@ class Keeper:
     def _write(self, now: float) -> None:
         if self._state is None:
             self._state = self.journal.begin_state()
-            self._requests = requests(copied(self._ledger, self._router))
+            self._requests = requests(copied(self._ledger, self._roster))
             return
         body = next(self._requests, None)
         if body is not None:

@@ -24,6 +24,7 @@ RANKS = {
         "components",
         "plan redacted outlets",
         "rewriting",
+        "roster",
         "route",
         "recording",
         "binding expiry leaks explain",

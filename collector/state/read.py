@@ -117,16 +117,18 @@ def _restore(
         role = reserved.CARRIED if role == reserved.RETIRED else reserved.DISCOUNTED
         _take(book, row, role, point)
         return False
-    source = router.route(stream) if reserved.SEEN in told else router.find(stream)
+    source = router.route(stream) if reserved.SEEN in told else router.roster.find(stream)
     if not isinstance(source, int):
         return bool(role == reserved.READING)
     start = point.start_time_unix_nano
     found = book.find(source, start)
-    row = book.open(source, start, router.series_of(source), seen) if found is None else found
+    row = (
+        book.open(source, start, router.roster.series_of(source), seen) if found is None else found
+    )
     if reserved.SEEN in told:
         _keep(book, row, point, told)
     if told.get(reserved.ASLEEP):
-        router.sleep([source])
+        router.roster.sleep([source])
     _take(book, row, role, point)
     return False
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collector.ledger.ledger import Ledger
     from collector.model import Stream
     from collector.register import Register
-    from collector.route import Router
+    from collector.roster import Roster
 
 Told: TypeAlias = "tuple[str, Any, dict[str, Any]]"
 """A point, its role, and the other reserved attributes that it needs."""
@@ -65,10 +65,10 @@ class Writing(NamedTuple):
     """By series with a share, a stream that left something to it."""
 
 
-def copied(ledger: Ledger, router: Router) -> Writing:
+def copied(ledger: Ledger, roster: Roster) -> Writing:
     """Copy what has to be written."""
     books = ledger.copied()
-    return Writing(books, *router.copied())
+    return Writing(books, *roster.copied())
 
 
 def requests(writing: Writing) -> Iterator[bytes]:

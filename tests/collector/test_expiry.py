@@ -189,10 +189,10 @@ def test_churned_instances_are_forgotten_with_their_series() -> None:
         request = Request().counter("m", A, 1, resource={"service.instance.id": f"i{at}"})
         assert not running.accept(request.bytes(), at * 100).refused
         running.tick(at * 100)
-    router = running.engine._router
+    roster = running.engine._roster
     assert running.rows <= 14
-    assert router.size <= 15
-    assert router.sources <= 15
+    assert roster.size <= 15
+    assert roster.sources <= 15
     assert own(running, "portless_forgotten_series") == 200 - running.rows
 
 
