@@ -186,21 +186,31 @@ class Router:
             self._admit(number, self.roster.stream(number))
             self.roster.show(number)
 
-    def inherit(self, stream: Stream) -> int | None:
-        """Return the series that a forgotten stream was part of; None if it has no place now."""
-        roster = self.roster
-        source = roster.find(stream)
+    def remember(self, stream: Stream) -> int | None:
+        """Return a stream's source, asleep where it is new; None if it has no place now.
+
+        Who sleeps is not among the streams that the limit counts.
+        """
+        source = self.roster.find(stream)
         if source is None:
             try:
                 source = self._new(self._around(stream.frame), stream.attributes)
             except (RuleConflict, Untranslatable):
                 return None
-            if source is None:
-                return None
-            roster.sleep([source])
-            roster.forget([source])
-        number = roster.series_of(source)
-        roster.bequeath(stream, number)
+            if source is not None:
+                self.roster.sleep([source])
+        return source
+
+    def inherit(self, stream: Stream) -> int | None:
+        """Return the series that a forgotten stream was part of; None if it has no place now."""
+        is_new = self.roster.find(stream) is None
+        source = self.remember(stream)
+        if source is None:
+            return None
+        if is_new:
+            self.roster.forget([source])
+        number = self.roster.series_of(source)
+        self.roster.bequeath(stream, number)
         return number
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
     from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
+    from collector.errors import Reason
     from collector.ledger.book import Book
     from collector.ledger.ledger import Ledger
     from collector.model import Attributes
@@ -117,7 +118,9 @@ def _restore(
         role = reserved.CARRIED if role == reserved.RETIRED else reserved.DISCOUNTED
         _take(book, row, role, point)
         return False
-    source = router.route(stream) if reserved.SEEN in told else router.roster.find(stream)
+    source: int | Reason | None = router.roster.find(stream)
+    if reserved.SEEN in told:
+        source = router.remember(stream) if told.get(reserved.ASLEEP) else router.route(stream)
     if not isinstance(source, int):
         return bool(role == reserved.READING)
     start = point.start_time_unix_nano
@@ -127,8 +130,6 @@ def _restore(
     )
     if reserved.SEEN in told:
         _keep(book, row, point, told)
-    if told.get(reserved.ASLEEP):
-        router.roster.sleep([source])
     _take(book, row, role, point)
     return False
 

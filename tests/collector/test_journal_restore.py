@@ -95,6 +95,29 @@ def test_who_is_asleep_or_forgotten_is_so_after_a_restart(
         assert shown(one) == shown(other)
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([200, 400])), max_size=10), st.data())
+@settings(max_examples=40)
+def test_a_restart_changes_nothing_that_follows(
+    tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    """Whoever returns, remembered or forgotten: with restarts in between it reads as without."""
+    path = tmp_path_factory.mktemp("state")
+    one, other = (started(path / name, streams_max=2) for name in ("one", "other"))
+    kind, now = data.draw(st.sampled_from(KINDS)), 0.0
+    for at, (tenant, later) in enumerate(turns):
+        now += later
+        for running in (one, other):
+            running.accept(churned(kind, f"t{tenant}", tenant, 3 + at), now)
+            running.tick(now)
+        if data.draw(st.booleans()):
+            write_state(one, now)
+        if data.draw(st.booleans()):
+            one = restarted(one, path / "one", now, streams_max=2)
+        assert shown(one) == shown(other)
+    for running in (one, other):
+        running.river.close()
+
+
 def test_a_retried_increment_is_known_after_a_restart(tmp_path: Path) -> None:
     """The intervals that were counted are remembered, also by a state."""
 
