@@ -225,3 +225,18 @@ class Whoever(RuleBasedStateMachine):
 
 TestRoster = Whoever.TestCase
 TestRoster.settings = settings(max_examples=60, stateful_step_count=25)
+
+
+def test_series_that_are_shown_again_count_again() -> None:
+    """Each by one, whatever was shown before."""
+    roster = Roster()
+    series = [roster.add_series(FRAMES[0], named(number)) for number in range(3)]
+    sources = [roster.add(FRAMES[0], named(number), number) for number in series]
+    roster.sleep(sources)
+    roster.hide(series)
+    counts = [roster.series]
+    for number, source in zip(series, sources):
+        roster.show(number)
+        roster.wake(source)
+        counts.append(roster.series)
+    assert counts == [0, 1, 2, 3]
