@@ -21,10 +21,9 @@ from collector.journal.frames import MAGIC, Gap, Record, frames, head
 from collector.journal.journal import Fsync, Journal, StateDir
 from collector.plan import load
 from collector.river import River
-from tests.collector.otlp import DELTA, SECOND, START, Request
 from tests.collector.pipeline import samples
 from tests.collector.test_expiry import own, said
-from tests.collector.test_journal_restore import restarted, started, write_state
+from tests.collector.test_journal_restore import increment, restarted, started, write_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -285,15 +284,6 @@ service:
     metrics: {receivers: [otlp], exporters: [prometheus]}
     metrics/api: {receivers: [otlp, otlp/api], exporters: [prometheus/api]}
 """
-
-
-def increment(at: int) -> bytes:
-    """One more, in a second of its own."""
-    start = START + at * SECOND
-    counted = Request().counter(
-        "m", {"task_name": "a"}, 1, start=start, time=start + SECOND, temporality=DELTA
-    )
-    return counted.bytes()
 
 
 def both(path: Path) -> River:

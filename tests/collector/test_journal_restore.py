@@ -127,16 +127,17 @@ def test_a_restart_changes_nothing_that_follows(
         running.river.close()
 
 
+def increment(at: int) -> bytes:
+    """One more of a counter and of a histogram, in a second of their own."""
+    start = START + at * SECOND
+    counted = Request().counter("m", A, 1, start=start, time=start + SECOND, temporality=DELTA)
+    return counted.histogram(
+        "h", A, [1.0], [1, 0], 1.0, start=start, time=start + SECOND, temporality=DELTA
+    ).bytes()
+
+
 def test_a_retried_increment_is_known_after_a_restart(tmp_path: Path) -> None:
     """The intervals that were counted are remembered, also by a state."""
-
-    def increment(at: int) -> bytes:
-        start = START + at * SECOND
-        counted = Request().counter("m", A, 1, start=start, time=start + SECOND, temporality=DELTA)
-        return counted.histogram(
-            "h", A, [1.0], [1, 0], 1.0, start=start, time=start + SECOND, temporality=DELTA
-        ).bytes()
-
     running = started(tmp_path)
     for at in range(200):
         running.accept(increment(at), 0)
