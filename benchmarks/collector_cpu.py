@@ -43,7 +43,7 @@ WORKS = (
     Work("counters, 30 points a request", 30, 4000, counters),
     Work("counters, 600 points a request over gRPC", 600, 800, counters, over_grpc=True),
     Work("known streams, each request in another order", 600, 200, reordered),
-    Work("known streams, each request of a worker that began anew", 600, 200, restarted),
+    Work("known streams of workers that began anew", 600, 200, restarted),
     Work("every stream is new", 600, 60, new),
 )
 TURNS = 5

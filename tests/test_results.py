@@ -29,6 +29,14 @@ def test_it_leaves_nothing_out() -> None:
     assert [text for text in texts if text.endswith(" ×")] == [f"{ratio} ×" for ratio in ratios]
 
 
+def test_the_names_have_room() -> None:
+    """None is cut off at the left: in Chromium 46 letters took 331 px, and there are 350."""
+    picture = ET.fromstring(PICTURE.read_text())
+    names = [each.text or "" for each in picture.iter(f"{SVG}text") if each.get("class") == "name"]
+    assert names
+    assert [name for name in names if len(name) > 48] == []
+
+
 def test_it_can_be_read_aloud() -> None:
     """A title, and a description with every number, for who does not see it."""
     picture = ET.fromstring(PICTURE.read_text())
