@@ -8,7 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -34,6 +34,7 @@ _TABLE = (
     "CREATE TABLE executions"
     "(task text, outcome text, detail text, tenant text, amount double precision)"
 )
+_CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
 
 
 class Lab:
@@ -89,33 +90,57 @@ class Lab:
 
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a statement; returns its rows."""
-        url = make_url(self.database)
-        connection = psycopg2.connect(
-            host=str(url.query["host"]), user=url.username, dbname=url.database
-        )
-        connection.autocommit = True
-        with connection.cursor() as cursor:
+        with self._cursor() as cursor:
             cursor.execute(sql)
-            rows = cursor.fetchall() if cursor.description else []
-        connection.close()
-        return rows
+            return cursor.fetchall() if cursor.description is not None else []
 
-    def lock_database(self, *, locked: bool) -> None:
-        """Throw everybody out and let nobody in, or let everybody in again."""
+    def lock_database(self) -> None:
+        """Throw everybody out and let nobody in."""
+        with self._cursor("postgres") as cursor, self._between_looks() as own:
+            cursor.execute(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS false')
+            cursor.execute(_CUT, (self._name, own))
+
+    def unlock_database(self) -> None:
+        """Let everybody in again."""
+        with self._cursor("postgres") as cursor:
+            cursor.execute(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS true')
+
+    def cut_connections(self) -> None:
+        """End every session, as a database does that is restarted."""
+        with self._cursor("postgres") as cursor, self._between_looks() as own:
+            cursor.execute(_CUT, (self._name, own))
+
+    @property
+    def _name(self) -> str:
+        return str(make_url(self.database).database)
+
+    @contextmanager
+    def _cursor(self, database: str = "") -> Iterator[Any]:
+        """Without transactions; its connection ends with the block."""
         url = make_url(self.database)
         connection = psycopg2.connect(
-            host=str(url.query["host"]), user=url.username, dbname="postgres"
+            host=str(url.query["host"]), user=url.username, dbname=database or self._name
         )
         connection.autocommit = True
-        with connection.cursor() as cursor:
-            allowed = "false" if locked else "true"
-            cursor.execute(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS {allowed}')
-            if locked:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
-                    (url.database,),
-                )
-        connection.close()
+        with closing(connection), connection.cursor() as cursor:
+            yield cursor
+
+    @contextmanager
+    def _between_looks(self) -> Iterator[int]:
+        """While nobody is in the middle of a look into a queue of kombu's SQL transport.
+
+        Yields the process of the session that sees to it.
+
+        A connection that is lost in its first statement, the only one before which it can wait for
+        this lock, is made again; in a later one it ends the worker, since kombu commits in a
+        `finally` what can only be rolled back (`Channel._get`).
+        """
+        with self._cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid(), to_regclass('kombu_queue') IS NOT NULL")
+            ((own, exists),) = cursor.fetchall()
+            if exists:
+                cursor.execute("BEGIN; SET LOCAL lock_timeout = '30s'; LOCK TABLE kombu_queue")
+            yield own
 
     def executions(self) -> Counter[tuple[str, str, str]]:
         """What the tasks wrote down: how many by task, outcome and detail."""

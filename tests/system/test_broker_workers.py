@@ -35,7 +35,7 @@ def test_every_task_runs_once_and_is_acknowledged(lab: Lab, pool: str) -> None:
     """In every pool, with canaries between them; all counted, and nothing left in any table."""
     worker = lab.worker(pool, **OFTEN, **ours(lab))
     lab.publish(["ok", 40], ["again", 3], **ours(lab))
-    worker.wait_for(lambda: lab.finished() >= 46 and returned(lab) >= 2)
+    worker.wait_for(lambda: lab.finished() >= 49 and returned(lab) >= 2)
     worker.wait_for(lambda: not lab.execute(OF_TASKS))
     assert worker.stop() == 0
     assert lost(lab) == {}
@@ -82,10 +82,7 @@ def test_a_lost_connection_keeps_what_waits_for_its_time(lab: Lab) -> None:
     lab.publish(["ok", 2, {"countdown": 8}], ["sleep", 1, {"args": [2]}], **ours(lab))
     worker.wait_for(lambda: lab.executions()["sleep", "begun", ""] == 1)
     worker.wait_for(lambda: len([row for row in lab.execute(ROWS) if not row[0]]) == 2)
-    lab.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
+    lab.cut_connections()
     lab.publish(["ok", 1], **ours(lab))
     worker.wait_for(lambda: not lab.execute(ROWS))
     assert lab.executions()["ok", "success", ""] == 3

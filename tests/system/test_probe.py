@@ -78,14 +78,14 @@ def test_a_lost_broker_is_no_reason_to_restart(lab: Lab, pool: str) -> None:
     worker = lab.worker(pool)
     worker.wait_for(lambda: lab.probe("ready")[0] == 0)
     worker.wait_for(lambda: lab.sink.sum("celery.worker.ready") == 1)
-    lab.lock_database(locked=True)
+    lab.lock_database()
     worker.wait_for(lambda: lab.probe("ready")[0] == 1)
     worker.wait_for(lambda: lab.sink.sum("celery.worker.ready") == 0)
     for _ in range(5):
         code, line = lab.probe("live", "--max-age", "3")
         assert code == 0, line
         assert "no connection to the broker" in lab.probe("ready")[1]
-    lab.lock_database(locked=False)
+    lab.unlock_database()
     worker.wait_for(lambda: lab.probe("ready", "--max-age", "3")[0] == 0)
     worker.wait_for(lambda: lab.sink.sum("celery.worker.ready") == 1)
 

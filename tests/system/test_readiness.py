@@ -182,10 +182,10 @@ def test_a_database_that_is_gone(lab: Lab) -> None:
     shop = Shop(lab)
     check = database(shop.connect)
     check.run()
-    lab.lock_database(locked=True)
+    lab.lock_database()
     with pytest.raises(psycopg2.OperationalError):
         check.run()
-    lab.lock_database(locked=False)
+    lab.unlock_database()
     check.run()
 
 
@@ -196,10 +196,10 @@ def test_a_broker_answers_for_itself(lab: Lab, redis: Redis) -> None:
     for app in (sql, other):
         broker(app).run()
         broker(app, "a queue that nobody has made").run()
-    lab.lock_database(locked=True)
+    lab.lock_database()
     redis.stop()
     for app in (sql, other):
         with pytest.raises(Exception, match=r"."):
             broker(app).run()
-    lab.lock_database(locked=False)
+    lab.unlock_database()
     broker(sql).run()
