@@ -171,7 +171,7 @@ class System:
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(sql)
-                return cursor.fetchall() if cursor.description else []
+                return cursor.fetchall() if cursor.description is not None else []
         finally:
             connection.close()
 

@@ -62,7 +62,7 @@ class Broker:
         with connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
-            rows = cursor.fetchall() if cursor.description else []
+            rows = cursor.fetchall() if cursor.description is not None else []
         connection.close()
         return rows
 
