@@ -197,7 +197,11 @@ def leaks(config: Path) -> None:
     for finding in found:
         click.echo(f"{config}:{finding}")
     leaking = sum(finding.is_leak for finding in found)
-    click.echo(f"{config}: {leaking} leaks, {len(found) - leaking} notes")
+    notes = len(found) - leaking
+    click.echo(
+        f"{config}: {leaking} leak{'' if leaking == 1 else 's'},"
+        f" {notes} note{'' if notes == 1 else 's'}"
+    )
     if leaking:
         sys.exit(1)
 

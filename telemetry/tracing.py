@@ -27,10 +27,10 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.util import BoundedList
-from opentelemetry.trace import Status
+from opentelemetry.trace import Link, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.resources import Resource
@@ -48,7 +48,7 @@ _EXPORTERS = {
 TELLING = frozenset(
     {"celery.retry.reason", "error.message", "exception.message", "exception.stacktrace"}
 )
-"""Attributes of spans and events that hold what an exception says."""
+"""Attributes of spans, events and links that hold what an exception says."""
 _OURS_OR_THEIRS = ("opentelemetry.", "telemetry.")
 
 
@@ -224,21 +224,18 @@ class _Outlet(SpanProcessor):
 
 def scrubbed(span: ReadableSpan) -> ReadableSpan:
     """The span without what exceptions say: their classes stay."""
-    events: BoundedList[Event] = BoundedList(max(len(span.events), 1))
-    events.extend(
-        [Event(event.name, _kept(event.attributes), event.timestamp) for event in span.events]
-    )
-    events.dropped = span.dropped_events
-    attributes = BoundedAttributes(attributes=_kept(span.attributes), immutable=True)
-    attributes.dropped = span.dropped_attributes
     return changed(
-        span, events=events, attributes=attributes, status=Status(span.status.status_code)
+        span,
+        attributes=_kept(span),
+        events=[Event(event.name, _kept(event), event.timestamp) for event in span.events],
+        links=[Link(link.context, _kept(link)) for link in span.links],
+        status=Status(span.status.status_code),
     )
 
 
 def changed(span: ReadableSpan, **changes: Any) -> ReadableSpan:  # noqa: ANN401 - each of its own type
     """A span that is this one but for some of its fields."""
-    fields = {
+    fields: dict[str, Any] = {
         "name": span.name,
         "context": span.context,
         "parent": span.parent,
@@ -252,11 +249,31 @@ def changed(span: ReadableSpan, **changes: Any) -> ReadableSpan:  # noqa: ANN401
         "end_time": span.end_time,
         "instrumentation_scope": span.instrumentation_scope,
     }
-    return ReadableSpan(**{**fields, **changes})
+    fields.update(changes)
+    # The SDK keeps how many its limits dropped in collections that its properties do not give.
+    fields["attributes"] = _attributes(fields["attributes"], span.dropped_attributes)
+    fields["events"] = _bounded(fields["events"], span.dropped_events)
+    fields["links"] = _bounded(fields["links"], span.dropped_links)
+    return ReadableSpan(**fields)
 
 
-def _kept(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {key: value for key, value in (attributes or {}).items() if key not in TELLING}
+def _bounded(items: Sequence[Any], dropped: int) -> BoundedList[Any]:
+    bounded: BoundedList[Any] = BoundedList(max(len(items), 1))
+    bounded.extend(items)
+    bounded.dropped = dropped
+    return bounded
+
+
+def _kept(owner: ReadableSpan | Event | Link) -> BoundedAttributes:
+    attributes = owner.attributes or {}
+    kept = {key: value for key, value in attributes.items() if key not in TELLING}
+    return _attributes(kept, owner.dropped_attributes)
+
+
+def _attributes(values: Mapping[str, Any] | None, dropped: int) -> BoundedAttributes:
+    attributes = BoundedAttributes(attributes=dict(values or {}), immutable=True)
+    attributes.dropped = dropped
+    return attributes
 
 
 def _renew_connections(processor: object) -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import Link, SpanContext, StatusCode
 
 from telemetry.settings import Settings
-from telemetry.tracing import Tracing, scrubbed
+from telemetry.tracing import Tracing, changed, scrubbed
 from tests.support.script import run
 from tests.support.sink import Sink
 
@@ -69,6 +69,40 @@ def test_a_scrubbed_span_is_the_same_but_for_what_the_exception_says() -> None:
     assert clean.dropped_attributes == span.dropped_attributes
 
 
+def test_links_are_scrubbed_and_what_limits_dropped_is_told() -> None:
+    """Of attributes, events and links alike, after every change."""
+    exporter = InMemorySpanExporter()
+    limits = SpanLimits(
+        max_span_attributes=1,
+        max_events=1,
+        max_links=2,
+        max_event_attributes=2,
+        max_link_attributes=2,
+    )
+    provider = TracerProvider(span_limits=limits, shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    context = SpanContext(1, 2, is_remote=False)
+    telling = {"dropped": 1, "kept": 1, "exception.message": SECRET}
+    span = provider.get_tracer("shop").start_span(
+        "a span", attributes={"dropped": 1, "kept": 1}, links=[Link(context, telling)]
+    )
+    for _ in range(3):
+        span.add_link(context, telling)
+        span.add_event("an event", telling)
+    span.end()
+    (ended,) = exporter.get_finished_spans()
+    assert SECRET in ended.to_json()
+    clean = changed(scrubbed(ended), resource=Resource({"service.name": "y"}))
+    assert SECRET not in clean.to_json()
+    assert [dict(link.attributes or {}) for link in clean.links] == [{"kept": 1}] * 2
+    assert [link.context for link in clean.links] == [context] * 2
+    for told in (ended, clean):
+        assert told.dropped_attributes == 1
+        assert (told.dropped_events, told.dropped_links) == (2, 2)
+        assert [event.dropped_attributes for event in told.events] == [1]
+        assert [link.dropped_attributes for link in told.links] == [1, 1]
+
+
 def test_traces_without_their_package_are_explained(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -86,7 +120,7 @@ import os, sys
 from celery import Celery
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from telemetry import instrument
 provider = TracerProvider()
