@@ -226,9 +226,19 @@ def scrubbed(span: ReadableSpan) -> ReadableSpan:
     """The span without what exceptions say: their classes stay."""
     return changed(
         span,
-        attributes=_kept(span),
-        events=[Event(event.name, _kept(event), event.timestamp) for event in span.events],
-        links=[Link(link.context, _kept(link)) for link in span.links],
+        attributes=_kept(span.attributes),
+        events=[
+            Event(
+                event.name,
+                _attributes(_kept(event.attributes), event.dropped_attributes),
+                event.timestamp,
+            )
+            for event in span.events
+        ],
+        links=[
+            Link(link.context, _attributes(_kept(link.attributes), link.dropped_attributes))
+            for link in span.links
+        ],
         status=Status(span.status.status_code),
     )
 
@@ -264,10 +274,8 @@ def _bounded(items: Sequence[Any], dropped: int) -> BoundedList[Any]:
     return bounded
 
 
-def _kept(owner: ReadableSpan | Event | Link) -> BoundedAttributes:
-    attributes = owner.attributes or {}
-    kept = {key: value for key, value in attributes.items() if key not in TELLING}
-    return _attributes(kept, owner.dropped_attributes)
+def _kept(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (attributes or {}).items() if key not in TELLING}
 
 
 def _attributes(values: Mapping[str, Any] | None, dropped: int) -> BoundedAttributes:
